@@ -77,7 +77,7 @@ func TestOneAsksFirst(t *testing.T) {
 	assert.Equal(t, Admitted, reserve(held.Start, booked.Booking.ID, false).Verdict)
 	later = held.Start
 
-	// It isn't known for ever.
+	// It is forgotten after a while.
 	later += 31 * 60_000
 	for range 5 {
 		require.Equal(t, Admitted, reserve(later, 0, false).Verdict, "nobody else was found for half an hour")

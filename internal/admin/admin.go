@@ -36,8 +36,8 @@ type Options struct {
 	Audit      *events.Audit
 	Logger     *slog.Logger // of what is done for no request
 	// Shadow counts what would have been. Nil: it is done as decided.
-	Shadow *shadow.Ledger
-	Usage  *usage.Ledger
+	Shadow *shadow.Counter
+	Usage  *usage.Meter
 	// Budgets are what callers may spend. Nil: nobody has one.
 	Budgets *budget.Ledger
 	// StoreKind is where quota is kept: memory or firestore.
@@ -62,8 +62,8 @@ type Admin struct {
 	notebook  notebook
 	freshly   freshness
 	storeKind string
-	shadow    *shadow.Ledger
-	usage     *usage.Ledger
+	shadow    *shadow.Counter
+	usage     *usage.Meter
 	budgets   *budget.Ledger
 }
 

@@ -70,7 +70,7 @@ func (a *Admin) Reset(ctx context.Context, who string, body []byte) error {
 }
 
 // Usage is what requests use.
-func (a *Admin) Usage() *usage.Ledger { return a.usage }
+func (a *Admin) Usage() *usage.Meter { return a.usage }
 
 // Archive keeps what was used, if this instance hasn't done so within a minute, and the
 // days that are over, if it hasn't today; before that it calls first. It never fails what

@@ -93,8 +93,8 @@ type App struct {
 
 	admission *admission.Controller
 	admin     *admin.Admin
-	storeKind string         // memory or firestore; "": the caller's own
-	shadow    *shadow.Ledger // nil: Fluxgate does what it decides
+	storeKind string          // memory or firestore; "": the caller's own
+	shadow    *shadow.Counter // nil: Fluxgate does what it decides
 
 	stopSessions func(context.Context) error
 }
@@ -221,7 +221,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	}
 	if cfg.Shadow {
 		o.Logger.Warn(shadowed)
-		a.shadow = shadow.NewLedger(a.admission.Now().Time())
+		a.shadow = shadow.NewCounter(a.admission.Now().Time())
 		a.record.Shadow()
 	}
 	a.cfg, a.others = cfg, cfg.AllProviders()

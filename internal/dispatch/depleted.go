@@ -71,7 +71,7 @@ func (d *Dispatcher) claimDue(ctx context.Context, p *Pool) (due keys.Key, ok bo
 }
 
 // trials are kept with what admission keeps.
-func (d *Dispatcher) trials() trials.Ledger { return trials.Ledger{Records: d.admission} }
+func (d *Dispatcher) trials() trials.Keeper { return trials.Keeper{Records: d.admission} }
 
 // tryDepleted asks for a slot on a depleted project, when it is time to try one.
 func (r *dispatch) tryDepleted(ctx context.Context) *admission.Grant {

@@ -57,9 +57,9 @@ type Options struct {
 	// Telemetry records what happens to requests. Nil: nothing does.
 	Telemetry *telemetry.Recorder
 	// Shadow counts what would have been, where requests go whatever is decided. Nil: it is done as decided.
-	Shadow *shadow.Ledger
+	Shadow *shadow.Counter
 	// Usage counts what requests use. Nil: nothing does.
-	Usage *usage.Ledger
+	Usage *usage.Meter
 	// Budgets are what callers may spend. Nil: nobody has one.
 	Budgets *budget.Ledger
 }
@@ -84,7 +84,7 @@ type Dispatcher struct {
 	audit     *events.Audit
 	log       *slog.Logger
 	telemetry *telemetry.Recorder
-	usage     *usage.Ledger
+	usage     *usage.Meter
 	budgets   *budget.Ledger
 	pool      atomic.Pointer[Pool]                   // of the keys as they were read last
 	counted   *recent.Map[uint64, int64]             // tokens by request hash
@@ -106,7 +106,7 @@ type Dispatcher struct {
 	outputs       *weights.Book
 	standing      *standing.Record
 	overloads     *overload.Memory
-	shadow        *shadow.Ledger
+	shadow        *shadow.Counter
 }
 
 // New returns a dispatcher.

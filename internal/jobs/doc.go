@@ -22,6 +22,6 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - reading.go: Reading, which counts results as they pass
-//   - ledger.go: Ledger, which knows whose jobs are
+//   - registry.go: Registry, which knows whose jobs are
 //   - document.go: what a record holds
 package jobs

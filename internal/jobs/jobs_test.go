@@ -19,8 +19,8 @@ import (
 
 var now = time.Unix(1_800_000_000, 0)
 
-// instance is a ledger of an instance, with what it has counted.
-func instance(records Records) (*Ledger, func(t *testing.T) int64) {
+// instance is a registry of an instance, with what it has counted.
+func instance(records Records) (*Registry, func(t *testing.T) int64) {
 	used := usage.New(usage.Options{Records: records, Now: func() time.Time { return now }})
 	l := New(Options{Records: records, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler), Usage: used})
 	return l, func(t *testing.T) int64 {
@@ -43,21 +43,21 @@ func TestResultsAreClaimedOnce(t *testing.T) {
 	first.Follow(t.Context(), "p", "batches/1", "files/1")
 	first.Follow(t.Context(), "p", "batches/1", "files/errors")
 	text := []byte(strings.Repeat(line, lines))
-	ledgers := make([]*Ledger, 4)
+	registries := make([]*Registry, 4)
 	var all sync.WaitGroup
-	for i := range ledgers {
-		ledgers[i], _ = instance(store)
+	for i := range registries {
+		registries[i], _ = instance(store)
 		all.Go(func() {
-			r := ledgers[i].Reading(answers.Lines, "p", "files/1")
-			part := text[:len(text)*(i+1)/len(ledgers)]
+			r := registries[i].Reading(answers.Lines, "p", "files/1")
+			part := text[:len(text)*(i+1)/len(registries)]
 			for at := 0; at < len(part); at += 32 << 10 {
 				r.See(t.Context(), part[at:min(at+32<<10, len(part))])
 			}
-			r.End(t.Context(), i == len(ledgers)-1)
+			r.End(t.Context(), i == len(registries)-1)
 		})
 	}
 	all.Wait()
-	for _, l := range ledgers {
+	for _, l := range registries {
 		require.NoError(t, l.o.Usage.Flush(t.Context()))
 	}
 	assert.EqualValues(t, lines, counted(t))
@@ -91,7 +91,7 @@ func TestUnknownJobsAreNotCounted(t *testing.T) {
 	r.See(t.Context(), []byte(line))
 	r.End(t.Context(), true)
 	assert.Zero(t, counted(t))
-	var none *Ledger
+	var none *Registry
 	none.Made(t.Context(), Job{})
 	none.Reading(answers.Lines, "p", "x").See(t.Context(), nil)
 }

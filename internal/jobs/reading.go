@@ -19,31 +19,31 @@ const atATime = 1000
 // A Reading counts the results of one job as an answer passes that has them. It belongs to one
 // goroutine; the nil one counts nothing.
 type Reading struct {
-	ledger  *Ledger
-	at      place
-	results *answers.Results
-	single  bool            // there is one at most
-	waiting []answers.Usage // that aren't claimed yet
-	first   int64           // which of all the first of them is
-	over    bool            // nothing of it is this reading's to count
+	registry *Registry
+	at       place
+	results  *answers.Results
+	single   bool            // there is one at most
+	waiting  []answers.Usage // that aren't claimed yet
+	first    int64           // which of all the first of them is
+	over     bool            // nothing of it is this reading's to count
 }
 
 // Reading returns what counts an answer about a job, or a file with results, that comes in a form.
-func (l *Ledger) Reading(form answers.Form, project, name string) *Reading {
-	if l == nil {
+func (g *Registry) Reading(form answers.Form, project, name string) *Reading {
+	if g == nil {
 		return nil
 	}
-	if over, _ := l.over.Get(place{project, name}); over {
+	if over, _ := g.over.Get(place{project, name}); over {
 		return nil
 	}
-	r := &Reading{ledger: l, at: place{project, name}, single: form == answers.Single}
+	r := &Reading{registry: g, at: place{project, name}, single: form == answers.Single}
 	r.results = answers.NewResults(form, func(u answers.Usage) { r.waiting = append(r.waiting, u) })
 	return r
 }
 
 // Saw counts an answer about a job that is there in full.
-func (l *Ledger) Saw(ctx context.Context, form answers.Form, project, name string, text []byte) {
-	r := l.Reading(form, project, name)
+func (g *Registry) Saw(ctx context.Context, form answers.Form, project, name string, text []byte) {
+	r := g.Reading(form, project, name)
 	r.See(ctx, text)
 	r.End(ctx, true)
 }
@@ -71,18 +71,18 @@ func (r *Reading) count(ctx context.Context, all bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	end := r.first + int64(len(r.waiting))
-	e, from, ok := r.ledger.claim(ctx, r.at, r.first, end, all)
+	e, from, ok := r.registry.claim(ctx, r.at, r.first, end, all)
 	if r.over = !ok; !ok {
 		return
 	}
 	for _, u := range r.waiting[min(from, end)-r.first:] {
-		r.ledger.used(ctx, r.at, e, u)
+		r.registry.used(ctx, r.at, e, u)
 	}
 	r.first, r.waiting = end, r.waiting[:0]
 }
 
 // used counts one result.
-func (l *Ledger) used(ctx context.Context, at place, e entry, u answers.Usage) {
+func (g *Registry) used(ctx context.Context, at place, e entry, u answers.Usage) {
 	a := usage.Answer{
 		For:   usage.For{Project: at.project, Model: e.Model, Caller: e.Caller},
 		Input: max(u.PromptTokens, 0), Metered: u.PromptTokens >= 0, Used: u.Tokens, Batch: e.Batch,
@@ -94,19 +94,19 @@ func (l *Ledger) used(ctx context.Context, at place, e entry, u answers.Usage) {
 	}
 	model, input, output := cmp.Or(a.Answered, a.Model), a.Input, budget.Output(u.Output+u.Thoughts, !a.Metered)
 	if e.Batch {
-		cost, _ := l.o.Usage.Served(a)
-		l.o.Budgets.SpendBatch(a.Caller, model, input, u.Cached, output)
-		l.told(a, input, cost)
+		cost, _ := g.o.Usage.Served(a)
+		g.o.Budgets.SpendBatch(a.Caller, model, input, u.Cached, output)
+		g.told(a, input, cost)
 		return
 	}
-	cost := l.o.Usage.Ended(a, e.Before)
-	l.o.Budgets.SpendBeyond(a.Caller, model, input, u.Cached, output, e.Before)
-	l.told(a, max(0, input-e.Before), max(0, cost))
+	cost := g.o.Usage.Ended(a, e.Before)
+	g.o.Budgets.SpendBeyond(a.Caller, model, input, u.Cached, output, e.Before)
+	g.told(a, max(0, input-e.Before), max(0, cost))
 }
 
 // told has it measured.
-func (l *Ledger) told(a usage.Answer, input int64, cost price.Pico) {
-	l.o.Telemetry.Used(telemetry.Used{
+func (g *Registry) told(a usage.Answer, input int64, cost price.Pico) {
+	g.o.Telemetry.Used(telemetry.Used{
 		Caller: a.Caller, Model: a.Model, Input: input, Output: a.Used.Output, Thoughts: a.Used.Thoughts, Cached: a.Used.Cached,
 		Tools: a.Used.Tools, Cost: int64(cost),
 	})

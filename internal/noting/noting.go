@@ -17,7 +17,7 @@ import (
 // Options are what a Noting works with. All but Jobs are required.
 type Options struct {
 	Dispatcher *dispatch.Dispatcher
-	Jobs       *jobs.Ledger // nil: nobody counts what jobs use
+	Jobs       *jobs.Registry // nil: nobody counts what jobs use
 	Logger     *slog.Logger
 	Route      *routes.Route
 	Names      []string // in the path

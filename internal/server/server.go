@@ -44,7 +44,7 @@ type Options struct {
 	// Others are the providers beside Gemini.
 	Others providers.List
 	// Jobs counts what batches use, and what runs in the background. Nil: nothing does.
-	Jobs *jobs.Ledger
+	Jobs *jobs.Registry
 	// Bodies is what the bodies in flight may take. Nil: as much as there are.
 	Bodies *bodies.Budget
 	// Files knows what batches may be made of. Nil: of any file.
@@ -62,7 +62,7 @@ type Server struct {
 	admission *admission.Controller
 	dispatch  *dispatch.Dispatcher
 	others    *others.Others
-	jobs      *jobs.Ledger
+	jobs      *jobs.Registry
 	chain     *chain.Chain
 	admin     *admin.Admin
 	log       *slog.Logger

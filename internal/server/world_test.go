@@ -180,9 +180,9 @@ func (w *world) instanceOver(store storage.Store) *served {
 		authenticator, err = callers.New(w.cfg, nil, secrets.Options{Logger: logger})
 		require.NoError(w.t, err)
 	}
-	var ledger *shadow.Ledger
+	var watched *shadow.Counter
 	if w.cfg.Shadow {
-		ledger = shadow.NewLedger(ctl.Now().Time())
+		watched = shadow.NewCounter(ctl.Now().Time())
 	}
 	providers := upstream.Providers{gemini.Name: client}
 	log := events.NewLog(ctl)
@@ -198,11 +198,11 @@ func (w *world) instanceOver(store storage.Store) *served {
 	}
 	owned := resources.Of(authenticator != nil && !authenticator.Open(), kept)
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger, Usage: used, Budgets: budgets,
+		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: watched, Usage: used, Budgets: budgets,
 		Resources: owned,
 	})
 	operators := admin.New(admin.Options{
-		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: ledger, Usage: used, Budgets: budgets,
+		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: watched, Usage: used, Budgets: budgets,
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,

@@ -6,10 +6,10 @@
 // told at that moment; had the others waited as well, later ones would be told other times. Nothing is booked and nobody is
 // put on a waitlist. What Gemini refuses teaches as always, and passes to the caller as it is.
 //
-// [Announce] has every answer say that Fluxgate only watches. [Ledger] counts.
+// [Announce] has every answer say that Fluxgate only watches. [Counter] counts.
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - ledger.go: the count of what would have been
+//   - counter.go: the count of what would have been
 //   - announce.go: the headers of answers
 package shadow

@@ -27,7 +27,7 @@
 //
 //   - serve.go: GET /usage, as JSON and CSV
 //   - report.go: Report, what was used in a window, by what one asks; the last refusals and failures
-//   - ledger.go: Ledger, which counts, and writes once a minute
+//   - meter.go: Meter, which counts, and writes once a minute
 //   - document.go: a day's record: adding to it, making it coarser, its bytes
 //   - trouble.go: Trouble, a refusal or a failure of one request
 //   - counts.go: Counts, which are added up

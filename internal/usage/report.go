@@ -77,13 +77,13 @@ type Report struct {
 
 // Report says what was used. What other instances counted is there as far as they have
 // written it, and this one's in full.
-func (l *Ledger) Report(ctx context.Context, q Query) (*Report, error) {
-	now := l.now().UTC()
+func (m *Meter) Report(ctx context.Context, q Query) (*Report, error) {
+	now := m.now().UTC()
 	from := now.Add(-Windows[q.Window])
 	out := &Report{Window: q.Window, From: from.Truncate(time.Second), To: now.Truncate(time.Second), By: append([]string{}, q.By...)}
 	groups, sum := make(map[groupKey]*Counts), new(Counts)
 	for d := scheduler.DayOf(scheduler.At(from)); d <= scheduler.DayOf(scheduler.At(now)); d++ {
-		doc, more, err := l.day(ctx, d, now)
+		doc, more, err := m.day(ctx, d, now)
 		if err != nil {
 			return nil, err
 		}
@@ -158,41 +158,41 @@ func (g groupKey) row(c *Counts) *Row {
 const maxRead = 2 << 20
 
 // keep keeps a day's record as it is now, and gives up those that were read first where they
-// are too many, and those of days that are past the ring. The caller holds l.mu.
-func (l *Ledger) keep(d scheduler.Day, r reading) {
-	l.read[d] = r
+// are too many, and those of days that are past the ring. The caller holds m.mu.
+func (m *Meter) keep(d scheduler.Day, r reading) {
+	m.read[d] = r
 	total := 0
-	for other, x := range l.read {
+	for other, x := range m.read {
 		if other <= scheduler.DayOf(scheduler.At(r.at))-ring {
-			delete(l.read, other)
+			delete(m.read, other)
 			continue
 		}
 		total += x.bytes
 	}
-	for total > maxRead && len(l.read) > 1 {
+	for total > maxRead && len(m.read) > 1 {
 		oldest := d
-		for other, x := range l.read {
-			if other != d && (oldest == d || x.at.Before(l.read[oldest].at)) {
+		for other, x := range m.read {
+			if other != d && (oldest == d || x.at.Before(m.read[oldest].at)) {
 				oldest = other
 			}
 		}
-		total -= l.read[oldest].bytes
-		delete(l.read, oldest)
+		total -= m.read[oldest].bytes
+		delete(m.read, oldest)
 	}
 }
 
 // day returns the record of a day, which nobody changes, and what this instance hasn't written
 // to it yet.
-func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*document, *counted, error) {
-	l.mu.Lock()
-	last, ok := l.read[d]
-	l.mu.Unlock()
+func (m *Meter) day(ctx context.Context, d scheduler.Day, now time.Time) (*document, *counted, error) {
+	m.mu.Lock()
+	last, ok := m.read[d]
+	m.mu.Unlock()
 	keep := readFor
 	if d < scheduler.DayOf(scheduler.At(now.Add(-hourFor))) {
 		keep = finishedFor
 	}
 	if !ok || now.Sub(last.at) >= keep {
-		data, err := l.records.Record(ctx, recordOf(d))
+		data, err := m.records.Record(ctx, recordOf(d))
 		if err != nil {
 			return nil, nil, fmt.Errorf("read usage: %w", err)
 		}
@@ -200,18 +200,18 @@ func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*docu
 		if doc == nil {
 			doc = readDocument(nil, d)
 		}
-		l.mu.Lock()
-		if since := l.read[d].doc; since == nil || since.Writers[l.instance] <= doc.Writers[l.instance] {
-			l.keep(d, reading{now, doc, len(data)}) // nothing was written here since it was read
+		m.mu.Lock()
+		if since := m.read[d].doc; since == nil || since.Writers[m.instance] <= doc.Writers[m.instance] {
+			m.keep(d, reading{now, doc, len(data)}) // nothing was written here since it was read
 		}
-		l.mu.Unlock()
+		m.mu.Unlock()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	doc, more := l.read[d].doc, &counted{rows: make(rows)}
-	unwritten := []*counted{l.waiting[d]}
-	if doc.Writers[l.instance] < l.number {
-		unwritten = append(unwritten, l.trying[d])
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	doc, more := m.read[d].doc, &counted{rows: make(rows)}
+	unwritten := []*counted{m.waiting[d]}
+	if doc.Writers[m.instance] < m.number {
+		unwritten = append(unwritten, m.trying[d])
 	}
 	for _, c := range unwritten {
 		if c != nil {
@@ -224,15 +224,15 @@ func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*docu
 
 // Last returns the last refusals and failures of today and yesterday, the newest first: of
 // all instances as far as they have written them.
-func (l *Ledger) Last(ctx context.Context) ([]Trouble, error) {
-	if l == nil {
+func (m *Meter) Last(ctx context.Context) ([]Trouble, error) {
+	if m == nil {
 		return nil, nil
 	}
-	now := l.now()
+	now := m.now()
 	today := scheduler.DayOf(scheduler.At(now))
 	var all []Trouble
 	for d := today - 1; d <= today; d++ {
-		doc, more, err := l.day(ctx, d, now)
+		doc, more, err := m.day(ctx, d, now)
 		if err != nil {
 			return nil, err
 		}

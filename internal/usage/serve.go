@@ -15,7 +15,7 @@ import (
 // Serve answers GET /usage for a caller, who sees its own, or all of it as an administrator:
 // in window (1h, 24h or 30d, default 24h), by what (any of day, project, model and caller,
 // separated by commas, default model), and as CSV where format or Accept says so.
-func (l *Ledger) Serve(w http.ResponseWriter, r *http.Request, caller string, all bool) error {
+func (m *Meter) Serve(w http.ResponseWriter, r *http.Request, caller string, all bool) error {
 	q, asCSV, err := readQuery(r)
 	if err != nil {
 		return err
@@ -23,7 +23,7 @@ func (l *Ledger) Serve(w http.ResponseWriter, r *http.Request, caller string, al
 	if !all {
 		q.Caller = &caller
 	}
-	report, err := l.Report(r.Context(), q)
+	report, err := m.Report(r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (l *Ledger) Serve(w http.ResponseWriter, r *http.Request, caller string, al
 		return nil
 	}
 	if !all {
-		if report.Budgets, err = l.budgets.Left(r.Context(), caller); err != nil {
+		if report.Budgets, err = m.budgets.Left(r.Context(), caller); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ type clock struct{ time.Time }
 
 func (c *clock) now() time.Time { return c.Time }
 
-func (c *clock) ledger(r Records) *Ledger { return New(Options{Records: r, Now: c.now}) }
+func (c *clock) meter(r Records) *Meter { return New(Options{Records: r, Now: c.now}) }
 
 func served(project, model, caller string, tokens int64) Answer {
 	return Answer{
@@ -39,9 +39,9 @@ func served(project, model, caller string, tokens int64) Answer {
 	}
 }
 
-func report(t *testing.T, l *Ledger, q Query) *Report {
+func report(t *testing.T, m *Meter, q Query) *Report {
 	t.Helper()
-	out, err := l.Report(t.Context(), q)
+	out, err := m.Report(t.Context(), q)
 	require.NoError(t, err)
 	return out
 }
@@ -50,11 +50,11 @@ func report(t *testing.T, l *Ledger, q Query) *Report {
 // it is what it came to.
 func TestEndsInALaterWindow(t *testing.T) {
 	c := &clock{noon}
-	l, of := c.ledger(storage.NewMemory(nil)), For{"p", "gemini-2.5-flash", "alice"}
-	l.Served(Answer{For: of, Input: 500})
+	m, of := c.meter(storage.NewMemory(nil)), For{"p", "gemini-2.5-flash", "alice"}
+	m.Served(Answer{For: of, Input: 500})
 	c.Time = c.Add(2 * time.Hour)
-	l.Ended(Answer{For: of, Input: 100, Metered: true, Used: answers.Tokens{Output: 10}}, 500)
-	late, all := report(t, l, Query{Window: "1h"}).Total, report(t, l, Query{Window: "24h"}).Total
+	m.Ended(Answer{For: of, Input: 100, Metered: true, Used: answers.Tokens{Output: 10}}, 500)
+	late, all := report(t, m, Query{Window: "1h"}).Total, report(t, m, Query{Window: "24h"}).Total
 	assert.Equal(t, []int64{0, 0, 0, 10}, []int64{late.Requests, late.Unmetered, late.Input, late.Output})
 	assert.Zero(t, late.Dollars)
 	assert.Equal(t, []int64{1, 0, 100, 10}, []int64{all.Requests, all.Unmetered, all.Input, all.Output})
@@ -65,7 +65,7 @@ func TestEndsInALaterWindow(t *testing.T) {
 // written yet.
 func TestInstancesAddUp(t *testing.T) {
 	c, store := &clock{noon}, storage.NewMemory(nil)
-	a, b := c.ledger(store), c.ledger(store)
+	a, b := c.meter(store), c.meter(store)
 	for range 3 {
 		a.Served(served("p", "gemini-2.5-flash", "alice", 100))
 	}
@@ -91,7 +91,7 @@ func TestInstancesAddUp(t *testing.T) {
 	assert.Equal(t, []int64{2, 1, 1, 1, 1}, []int64{bob.Requests, bob.Refused, bob.Failed, bob.Unmetered, bob.Unpriced})
 	assert.Equal(t, map[string]int64{"own_rpm": 1}, bob.Causes)
 	assert.EqualValues(t, 6, got.Total.Requests)
-	assert.EqualValues(t, 5, report(t, c.ledger(store), Query{Window: "1h"}).Total.Requests, "a third instance knows what is written")
+	assert.EqualValues(t, 5, report(t, c.meter(store), Query{Window: "1h"}).Total.Requests, "a third instance knows what is written")
 }
 
 // unreliable is a store whose replies are lost, and which runs changes on their own results.
@@ -115,58 +115,58 @@ func (u *unreliable) UpdateRecord(ctx context.Context, name string, change func(
 // meanwhile is added after it.
 func TestLostRepliesCountOnce(t *testing.T) {
 	c, store := &clock{noon}, &unreliable{Memory: storage.NewMemory(nil), lost: true, again: true}
-	l := c.ledger(store)
-	l.Served(served("p", "m", "", 1))
-	require.Error(t, l.Flush(t.Context()))
-	l.Served(served("p", "m", "", 1))
-	require.Error(t, l.Flush(t.Context()))
-	assert.EqualValues(t, 2, report(t, l, Query{Window: "1h"}).Total.Requests)
+	m := c.meter(store)
+	m.Served(served("p", "m", "", 1))
+	require.Error(t, m.Flush(t.Context()))
+	m.Served(served("p", "m", "", 1))
+	require.Error(t, m.Flush(t.Context()))
+	assert.EqualValues(t, 2, report(t, m, Query{Window: "1h"}).Total.Requests)
 	store.lost = false
-	require.NoError(t, l.Flush(t.Context()))
-	assert.EqualValues(t, 2, report(t, l, Query{Window: "1h"}).Total.Requests)
-	assert.EqualValues(t, 2, report(t, c.ledger(store), Query{Window: "1h"}).Total.Requests)
-	assert.False(t, l.Due(c.now()), "nothing is left")
+	require.NoError(t, m.Flush(t.Context()))
+	assert.EqualValues(t, 2, report(t, m, Query{Window: "1h"}).Total.Requests)
+	assert.EqualValues(t, 2, report(t, c.meter(store), Query{Window: "1h"}).Total.Requests)
+	assert.False(t, m.Due(c.now()), "nothing is left")
 }
 
 // It is due once a minute, as soon as there is something.
 func TestDue(t *testing.T) {
 	c := &clock{noon}
-	l := c.ledger(storage.NewMemory(nil))
-	assert.False(t, l.Due(c.now()))
+	m := c.meter(storage.NewMemory(nil))
+	assert.False(t, m.Due(c.now()))
 	due := 0
 	for range 300 {
-		l.Served(served("p", "m", "", 1))
-		if l.Due(c.now()) {
+		m.Served(served("p", "m", "", 1))
+		if m.Due(c.now()) {
 			due++
-			require.NoError(t, l.Flush(t.Context()))
+			require.NoError(t, m.Flush(t.Context()))
 		}
 		c.Time = c.Add(time.Second)
 	}
 	assert.Equal(t, 5, due)
-	assert.False(t, (*Ledger)(nil).Due(noon))
+	assert.False(t, (*Meter)(nil).Due(noon))
 }
 
 // What was used is told by the window, from where it says, and by the day.
 func TestWindows(t *testing.T) {
 	c, store := &clock{noon.Add(-40 * 24 * time.Hour)}, storage.NewMemory(nil)
-	l := c.ledger(store)
+	m := c.meter(store)
 	for c.Before(noon) { // one every ten minutes, for 40 days
-		l.Served(served("p", "m", "", 1))
+		m.Served(served("p", "m", "", 1))
 		if c.Hour()%3 == 0 && c.Minute() == 0 {
-			require.NoError(t, l.Flush(t.Context()))
+			require.NoError(t, m.Flush(t.Context()))
 		}
 		c.Time = c.Add(10 * time.Minute)
 	}
 	for window, want := range map[string]struct{ least, most int64 }{"1h": {6, 7}, "24h": {144, 150}, "30d": {30 * 144, 31 * 144}} {
-		require.NoError(t, l.Flush(t.Context()))
-		for _, instance := range []*Ledger{l, c.ledger(store)} {
+		require.NoError(t, m.Flush(t.Context()))
+		for _, instance := range []*Meter{m, c.meter(store)} {
 			got := report(t, instance, Query{Window: window})
 			assert.GreaterOrEqual(t, got.Total.Requests, want.least, window)
 			assert.LessOrEqual(t, got.Total.Requests, want.most, window)
 			assert.InDelta(t, float64(got.To.Sub(got.From)/(10*time.Minute)), float64(got.Total.Requests), 8, "%s says from when", window)
 		}
 	}
-	days := report(t, l, Query{Window: "30d", By: []string{"day"}})
+	days := report(t, m, Query{Window: "30d", By: []string{"day"}})
 	require.Len(t, days.Rows, 31)
 	assert.Equal(t, "2026-11-28", days.Rows[0].Day, "newest first")
 	for _, row := range days.Rows[1:30] {
@@ -178,24 +178,24 @@ func TestWindows(t *testing.T) {
 func TestBounds(t *testing.T) {
 	race.Skip(t)
 	c, store := &clock{noon}, storage.NewMemory(nil)
-	ledgers := []*Ledger{c.ledger(store), c.ledger(store), c.ledger(store)}
+	meters := []*Meter{c.meter(store), c.meter(store), c.meter(store)}
 	var tokens int64
 	for i := range 12_000 {
 		a := served(fmt.Sprintf("a-project-with-a-long-name-%d", i%1000), fmt.Sprintf("gemini-%d", i%7), fmt.Sprintf("caller-%d", i%12), int64(i))
 		tokens += a.Input
-		ledgers[i%3].Served(a)
+		meters[i%3].Served(a)
 		if i%2000 == 1999 {
-			require.NoError(t, ledgers[i%3].Flush(t.Context()))
+			require.NoError(t, meters[i%3].Flush(t.Context()))
 			c.Time = c.Add(time.Minute)
 		}
 	}
-	for _, l := range ledgers {
-		require.NoError(t, l.Flush(t.Context()))
+	for _, m := range meters {
+		require.NoError(t, m.Flush(t.Context()))
 	}
 	data, err := store.Record(t.Context(), recordOf(scheduler.DayOf(scheduler.At(c.Time))))
 	require.NoError(t, err)
 	assert.LessOrEqual(t, len(data), MaxBytes)
-	got := report(t, c.ledger(store), Query{Window: "24h", By: []string{"caller", "model"}})
+	got := report(t, c.meter(store), Query{Window: "24h", By: []string{"caller", "model"}})
 	assert.EqualValues(t, 12_000, got.Total.Requests)
 	assert.Equal(t, tokens, got.Total.Input)
 	assert.Len(t, got.Rows, 12*7, "callers and models are the last that are given up")
@@ -205,14 +205,14 @@ func TestBounds(t *testing.T) {
 // rest of a ring ago is gone.
 func TestRing(t *testing.T) {
 	c, store := &clock{noon.Add(-ring * 24 * time.Hour)}, storage.NewMemory(nil)
-	late := c.ledger(store)
+	late := c.meter(store)
 	late.Served(served("p", "m", "", 1))
 	c.Time = noon
-	l := c.ledger(store)
-	l.Served(served("p", "m", "", 1))
-	require.NoError(t, l.Flush(t.Context()))
+	m := c.meter(store)
+	m.Served(served("p", "m", "", 1))
+	require.NoError(t, m.Flush(t.Context()))
 	require.NoError(t, late.Flush(t.Context()))
-	got := report(t, c.ledger(store), Query{Window: "30d", By: []string{"day"}})
+	got := report(t, c.meter(store), Query{Window: "30d", By: []string{"day"}})
 	require.Len(t, got.Rows, 1)
 	assert.Equal(t, "2026-11-28", got.Rows[0].Day)
 }
@@ -238,14 +238,14 @@ func TestQuantiles(t *testing.T) {
 
 func TestServe(t *testing.T) {
 	c := &clock{noon}
-	l := c.ledger(storage.NewMemory(nil))
-	l.Served(served("p", "m", "alice", 1))
-	l.Served(served("p", "=cmd()", "bob", 1))
+	m := c.meter(storage.NewMemory(nil))
+	m.Served(served("p", "m", "alice", 1))
+	m.Served(served("p", "=cmd()", "bob", 1))
 	get := func(query, accept, caller string, all bool) (*httptest.ResponseRecorder, error) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/usage?"+query, nil)
 		r.Header.Set("Accept", accept)
 		w := httptest.NewRecorder()
-		return w, l.Serve(w, r, caller, all)
+		return w, m.Serve(w, r, caller, all)
 	}
 	w, err := get("by=caller", "", "alice", false)
 	require.NoError(t, err)
@@ -275,7 +275,7 @@ func TestServe(t *testing.T) {
 // what it takes to find it again.
 func TestTroubles(t *testing.T) {
 	c, store := &clock{noon}, storage.NewMemory(nil)
-	a, b := c.ledger(store), c.ledger(store)
+	a, b := c.meter(store), c.meter(store)
 	for i := range 70 {
 		ctx := requestid.With(t.Context(), fmt.Sprint("id", i), "/generate")
 		if i%2 == 0 {
@@ -296,31 +296,31 @@ func TestTroubles(t *testing.T) {
 	others, err := b.Last(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, last, others)
-	require.Equal(t, last, func() []Trouble { last, _ := c.ledger(store).Last(t.Context()); return last }())
+	require.Equal(t, last, func() []Trouble { last, _ := c.meter(store).Last(t.Context()); return last }())
 }
 
 // What was read is kept within a bound, whatever the records: the day at hand always, of the
 // others those that were read last.
 func TestReadingsAreBounded(t *testing.T) {
-	l := New(Options{})
+	m := New(Options{})
 	now := time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)
 	today := scheduler.DayOf(scheduler.At(now))
 	for back := range scheduler.Day(ring - 1) {
-		l.keep(today-back, reading{at: now.Add(time.Duration(back) * time.Second), doc: new(document), bytes: MaxBytes})
+		m.keep(today-back, reading{at: now.Add(time.Duration(back) * time.Second), doc: new(document), bytes: MaxBytes})
 		total := 0
-		for _, r := range l.read {
+		for _, r := range m.read {
 			total += r.bytes
 		}
 		assert.LessOrEqual(t, total, maxRead)
-		assert.Contains(t, l.read, today-back)
-		assert.NotContains(t, l.read, today-back+maxRead/MaxBytes, "read first")
+		assert.Contains(t, m.read, today-back)
+		assert.NotContains(t, m.read, today-back+maxRead/MaxBytes, "read first")
 	}
-	l.keep(today, reading{at: now, doc: new(document), bytes: maxRead + 1})
-	assert.Len(t, l.read, 1, "the day at hand, however large")
+	m.keep(today, reading{at: now, doc: new(document), bytes: maxRead + 1})
+	assert.Len(t, m.read, 1, "the day at hand, however large")
 	for back := range scheduler.Day(ring - 1) {
-		l.keep(today-back, reading{at: now, doc: new(document), bytes: maxRead / ring})
+		m.keep(today-back, reading{at: now, doc: new(document), bytes: maxRead / ring})
 	}
-	assert.Len(t, l.read, ring-1, "a month as most deployments have it")
-	l.keep(today+5, reading{at: now.AddDate(0, 0, 5), doc: new(document)})
-	assert.NotContains(t, l.read, today-ring+2, "past the ring")
+	assert.Len(t, m.read, ring-1, "a month as most deployments have it")
+	m.keep(today+5, reading{at: now.AddDate(0, 0, 5), doc: new(document)})
+	assert.NotContains(t, m.read, today-ring+2, "past the ring")
 }

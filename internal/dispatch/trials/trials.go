@@ -25,8 +25,8 @@ type Records interface {
 	Now() scheduler.Instant
 }
 
-// A Ledger is the record of trials.
-type Ledger struct{ Records Records }
+// A Keeper keeps the record of trials.
+type Keeper struct{ Records Records }
 
 // A trial is when something was tried last, or found that it can't pay, and how often in vain.
 type trial struct {
@@ -37,20 +37,20 @@ type trial struct {
 func (t trial) due() scheduler.Instant { return t.At.Add(min(First<<min(t.Before, 8), Longest)) }
 
 // Note has something tried after a while that was found now that it can't pay.
-func (l Ledger) Note(ctx context.Context, name string) error {
-	return l.update(ctx, func(trials map[string]trial) bool {
-		if t, known := trials[name]; known && l.Records.Now().Sub(t.At) <= 2*Longest {
+func (k Keeper) Note(ctx context.Context, name string) error {
+	return k.update(ctx, func(trials map[string]trial) bool {
+		if t, known := trials[name]; known && k.Records.Now().Sub(t.At) <= 2*Longest {
 			return false
 		}
-		trials[name] = trial{At: l.Records.Now()}
+		trials[name] = trial{At: k.Records.Now()}
 		return true
 	})
 }
 
 // Claim returns which of those that can't pay it is time to try, and claims the trial; empty: none.
-func (l Ledger) Claim(ctx context.Context, names []string) (due string, err error) {
-	err = l.update(ctx, func(trials map[string]trial) bool {
-		now, changed := l.Records.Now(), false
+func (k Keeper) Claim(ctx context.Context, names []string) (due string, err error) {
+	err = k.update(ctx, func(trials map[string]trial) bool {
+		now, changed := k.Records.Now(), false
 		due = ""
 		for _, name := range names {
 			t, known := trials[name]
@@ -68,8 +68,8 @@ func (l Ledger) Claim(ctx context.Context, names []string) (due string, err erro
 }
 
 // End forgets those that pay again.
-func (l Ledger) End(ctx context.Context, names ...string) error {
-	return l.update(ctx, func(trials map[string]trial) bool {
+func (k Keeper) End(ctx context.Context, names ...string) error {
+	return k.update(ctx, func(trials map[string]trial) bool {
 		known := len(trials)
 		for name := range trials {
 			if slices.Contains(names, name) {
@@ -82,8 +82,8 @@ func (l Ledger) End(ctx context.Context, names ...string) error {
 
 // update changes the record, unless change reports that there is nothing to. A record that can't
 // be read is replaced.
-func (l Ledger) update(ctx context.Context, change func(map[string]trial) bool) error {
-	_, err := l.Records.UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
+func (k Keeper) update(ctx context.Context, change func(map[string]trial) bool) error {
+	_, err := k.Records.UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
 		trials := make(map[string]trial)
 		if len(data) > 0 && json.Unmarshal(data, &trials) != nil {
 			trials = make(map[string]trial)

@@ -31,7 +31,7 @@ type Records interface {
 	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
 }
 
-// Options are what a Ledger works with. All but Prices are required.
+// Options are what a Meter works with. All but Prices are required.
 type Options struct {
 	Records Records
 	Now     func() time.Time
@@ -41,9 +41,9 @@ type Options struct {
 	Budgets *budget.Ledger
 }
 
-// A Ledger counts what requests use. It is safe for use by any number of goroutines; the
+// A Meter counts what requests use. It is safe for use by any number of goroutines; the
 // nil one counts nothing.
-type Ledger struct {
+type Meter struct {
 	records  Records
 	now      func() time.Time
 	prices   *price.Daily
@@ -73,9 +73,9 @@ type reading struct {
 	bytes int // of the record
 }
 
-// New returns a ledger.
-func New(o Options) *Ledger {
-	return &Ledger{
+// New returns a meter.
+func New(o Options) *Meter {
+	return &Meter{
 		records: o.Records, now: o.Now, prices: price.NewDaily(o.Prices), budgets: o.Budgets, instance: rand.Text()[:12],
 		waiting: make(map[scheduler.Day]*counted), read: make(map[scheduler.Day]reading),
 	}
@@ -97,10 +97,10 @@ type Answer struct {
 }
 
 // cost returns what an answer cost, and whether that is known.
-func (l *Ledger) cost(a Answer, now time.Time) (cost price.Pico, priced bool) {
-	table, output := l.prices.At(now), a.Used.Output+a.Used.Thoughts
+func (m *Meter) cost(a Answer, now time.Time) (cost price.Pico, priced bool) {
+	table, output := m.prices.At(now), a.Used.Output+a.Used.Thoughts
 	if a.Batch {
-		table = l.prices.BatchAt(now)
+		table = m.prices.BatchAt(now)
 	}
 	if cost, priced = table.Cost(a.Answered, a.Input, a.Used.Cached, output); !priced {
 		cost, priced = table.Cost(a.Model, a.Input, a.Used.Cached, output)
@@ -120,18 +120,18 @@ func (c *Counts) used(a Answer, cost price.Pico) {
 
 // Ended counts what an answer used that was counted when it began, with so many input tokens and
 // nothing else, and returns what it cost beyond that.
-func (l *Ledger) Ended(a Answer, before int64) price.Pico {
-	if l == nil {
+func (m *Meter) Ended(a Answer, before int64) price.Pico {
+	if m == nil {
 		return 0
 	}
-	now := l.now()
-	cost, _ := l.cost(a, now)
+	now := m.now()
+	cost, _ := m.cost(a, now)
 	was := a
 	was.Input, was.Used = before, answers.Tokens{}
-	less, _ := l.cost(was, now)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.row(now, a.For)
+	less, _ := m.cost(was, now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.row(now, a.For)
 	a.Input -= before
 	c.used(a, cost-less)
 	c.Unmetered--
@@ -139,15 +139,15 @@ func (l *Ledger) Ended(a Answer, before int64) price.Pico {
 }
 
 // Served counts an answer and returns what it cost, and whether that is known.
-func (l *Ledger) Served(a Answer) (cost price.Pico, priced bool) {
-	if l == nil {
+func (m *Meter) Served(a Answer) (cost price.Pico, priced bool) {
+	if m == nil {
 		return 0, false
 	}
-	now := l.now()
-	cost, priced = l.cost(a, now)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.row(now, a.For)
+	now := m.now()
+	cost, priced = m.cost(a, now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.row(now, a.For)
 	c.Requests++
 	c.used(a, cost)
 	if !a.Metered {
@@ -164,46 +164,46 @@ func (l *Ledger) Served(a Answer) (cost price.Pico, priced bool) {
 }
 
 // Refused counts a refusal for want of quota of the context's request, which was told to wait.
-func (l *Ledger) Refused(ctx context.Context, f For, cause string, wait time.Duration) {
-	l.trouble(ctx, f, func(c *Counts) *map[string]int64 { return &c.Refused }, cause, wait)
+func (m *Meter) Refused(ctx context.Context, f For, cause string, wait time.Duration) {
+	m.trouble(ctx, f, func(c *Counts) *map[string]int64 { return &c.Refused }, cause, wait)
 }
 
 // Failed counts that the context's request came to an error.
-func (l *Ledger) Failed(ctx context.Context, f For, class string) {
-	l.trouble(ctx, f, func(c *Counts) *map[string]int64 { return &c.Failed }, class, 0)
+func (m *Meter) Failed(ctx context.Context, f For, class string) {
+	m.trouble(ctx, f, func(c *Counts) *map[string]int64 { return &c.Failed }, class, 0)
 }
 
 // trouble counts what befell the context's request among those of its kind, and keeps it.
-func (l *Ledger) trouble(ctx context.Context, f For, of func(*Counts) *map[string]int64, cause string, wait time.Duration) {
-	if l == nil {
+func (m *Meter) trouble(ctx context.Context, f For, of func(*Counts) *map[string]int64, cause string, wait time.Duration) {
+	if m == nil {
 		return
 	}
-	now := l.now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	kind := of(l.row(now, f))
+	now := m.now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kind := of(m.row(now, f))
 	*kind = added(*kind, map[string]int64{cause: 1})
-	c := l.today(scheduler.DayOf(scheduler.At(now)))
+	c := m.today(scheduler.DayOf(scheduler.At(now)))
 	id, route := requestid.From(ctx)
 	c.last = newest(append(c.last, Trouble{
 		At: now.UTC().Truncate(time.Millisecond), ID: id, Route: route, Caller: f.Caller, Model: f.Model, Cause: cause, Wait: wait.Seconds(),
 	}))
 }
 
-// today returns what is counted of a day. The caller holds l.mu.
-func (l *Ledger) today(d scheduler.Day) *counted {
-	c := l.waiting[d]
+// today returns what is counted of a day. The caller holds m.mu.
+func (m *Meter) today(d scheduler.Day) *counted {
+	c := m.waiting[d]
 	if c == nil {
 		c = &counted{rows: make(rows)}
-		l.waiting[d] = c
+		m.waiting[d] = c
 	}
 	return c
 }
 
-// row returns the counts of now. The caller holds l.mu.
-func (l *Ledger) row(now time.Time, f For) *Counts {
+// row returns the counts of now. The caller holds m.mu.
+func (m *Meter) row(now time.Time, f For) *Counts {
 	today := scheduler.DayOf(scheduler.At(now))
-	all := l.today(today).rows
+	all := m.today(today).rows
 	k := rowKey{At: now.Unix(), Project: f.Project, Model: f.Model, Caller: f.Caller}.within(fine, today)
 	if c := all[k]; c != nil {
 		return c
@@ -216,34 +216,34 @@ func (l *Ledger) row(now time.Time, f For) *Counts {
 
 // Due reports whether there is something to be written now, and nobody tried to within the
 // minute.
-func (l *Ledger) Due(now time.Time) bool {
-	if l == nil {
+func (m *Meter) Due(now time.Time) bool {
+	if m == nil {
 		return false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if since := now.Sub(l.written); len(l.waiting)+len(l.trying) == 0 || since >= 0 && since < Every {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if since := now.Sub(m.written); len(m.waiting)+len(m.trying) == 0 || since >= 0 && since < Every {
 		return false
 	}
-	l.written = now
+	m.written = now
 	return true
 }
 
 // Flush writes what isn't written yet. What can't be written is kept and written with the
 // next.
-func (l *Ledger) Flush(ctx context.Context) error {
-	if l == nil {
+func (m *Meter) Flush(ctx context.Context) error {
+	if m == nil {
 		return nil
 	}
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	for {
-		number, days := l.next()
+		number, days := m.next()
 		if days == nil {
 			return nil
 		}
 		for _, d := range slices.Sorted(maps.Keys(days)) {
-			if err := l.write(ctx, d, number, days[d]); err != nil {
+			if err := m.write(ctx, d, number, days[d]); err != nil {
 				return err
 			}
 		}
@@ -252,38 +252,38 @@ func (l *Ledger) Flush(ctx context.Context) error {
 
 // next returns what is to be written now, under which number: what may have been written,
 // and only then what wasn't tried to be.
-func (l *Ledger) next() (int64, map[scheduler.Day]*counted) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.trying) == 0 {
-		if len(l.waiting) == 0 {
+func (m *Meter) next() (int64, map[scheduler.Day]*counted) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.trying) == 0 {
+		if len(m.waiting) == 0 {
 			return 0, nil
 		}
-		l.trying, l.waiting = l.waiting, make(map[scheduler.Day]*counted)
-		l.number++
+		m.trying, m.waiting = m.waiting, make(map[scheduler.Day]*counted)
+		m.number++
 	}
-	return l.number, maps.Clone(l.trying)
+	return m.number, maps.Clone(m.trying)
 }
 
 // write adds to a day's record.
-func (l *Ledger) write(ctx context.Context, d scheduler.Day, number int64, c *counted) error {
-	now := l.now()
+func (m *Meter) write(ctx context.Context, d scheduler.Day, number int64, c *counted) error {
+	now := m.now()
 	var doc *document
-	data, err := l.records.UpdateRecord(ctx, recordOf(d), func(data []byte) ([]byte, error) {
+	data, err := m.records.UpdateRecord(ctx, recordOf(d), func(data []byte) ([]byte, error) {
 		if doc = readDocument(data, d); doc == nil {
 			return data, nil // too late by a month
 		}
-		doc.add(l.instance, number, c)
+		doc.add(m.instance, number, c)
 		return doc.encode(d, now)
 	})
 	if err != nil {
 		return fmt.Errorf("keep usage: %w", err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if doc != nil {
-		l.keep(d, reading{now, doc, len(data)})
+		m.keep(d, reading{now, doc, len(data)})
 	}
-	delete(l.trying, d)
+	delete(m.trying, d)
 	return nil
 }

@@ -37,44 +37,44 @@ type Report struct {
 	Rows     []Row     `json:"rows"` // the most waits first
 }
 
-// A Ledger counts. The nil one is of a Fluxgate that doesn't only watch. It is safe for use by any number of goroutines.
-type Ledger struct {
+// A Counter counts. The nil one is of a Fluxgate that doesn't only watch. It is safe for use by any number of goroutines.
+type Counter struct {
 	mu       sync.Mutex
 	since    time.Time
 	requests int64
 	rows     map[[2]string]*Row
 }
 
-// NewLedger returns a ledger that counts from now on.
-func NewLedger(now time.Time) *Ledger { return &Ledger{since: now, rows: make(map[[2]string]*Row)} }
+// NewCounter returns one that counts from now on.
+func NewCounter(now time.Time) *Counter { return &Counter{since: now, rows: make(map[[2]string]*Row)} }
 
 // On reports whether Fluxgate only watches.
-func (l *Ledger) On() bool { return l != nil }
+func (c *Counter) On() bool { return c != nil }
 
 // Count counts a request.
-func (l *Ledger) Count() {
-	if l == nil {
+func (c *Counter) Count() {
+	if c == nil {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.requests++
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.requests++
 }
 
 // Note counts a request that would have been told a wait, or with never that would have been refused for good, and says so
 // in its answer.
-func (l *Ledger) Note(ctx context.Context, model, cause string, wait time.Duration, never bool) {
+func (c *Counter) Note(ctx context.Context, model, cause string, wait time.Duration, never bool) {
 	tell(ctx, wait, never)
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	at := [2]string{model, cause}
-	if l.rows[at] == nil && len(l.rows) >= maxRows {
+	if c.rows[at] == nil && len(c.rows) >= maxRows {
 		at = [2]string{Other, Other}
 	}
-	row := l.rows[at]
+	row := c.rows[at]
 	if row == nil {
 		row = &Row{Model: at[0], Cause: at[1]}
-		l.rows[at] = row
+		c.rows[at] = row
 	}
 	if never {
 		row.Refused++
@@ -86,14 +86,14 @@ func (l *Ledger) Note(ctx context.Context, model, cause string, wait time.Durati
 }
 
 // Report returns what has been counted; nil: Fluxgate doesn't only watch.
-func (l *Ledger) Report() *Report {
-	if l == nil {
+func (c *Counter) Report() *Report {
+	if c == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := &Report{Since: l.since, Requests: l.requests, Rows: make([]Row, 0, len(l.rows))}
-	for _, row := range slices.SortedFunc(maps.Values(l.rows), func(a, b *Row) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := &Report{Since: c.since, Requests: c.requests, Rows: make([]Row, 0, len(c.rows))}
+	for _, row := range slices.SortedFunc(maps.Values(c.rows), func(a, b *Row) int {
 		return cmp.Or(cmp.Compare(b.Waits+b.Refused, a.Waits+a.Refused), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Cause, b.Cause))
 	}) {
 		out.Waits += row.Waits

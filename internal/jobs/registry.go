@@ -31,28 +31,28 @@ type Records interface {
 	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
 }
 
-// Options are what a Ledger works with. All but Budgets and Telemetry are required.
+// Options are what a Registry works with. All but Budgets and Telemetry are required.
 type Options struct {
 	Records Records
 	// Now tells the time of the store.
 	Now    func() time.Time
 	Logger *slog.Logger
-	Usage  *usage.Ledger
+	Usage  *usage.Meter
 	// Budgets are what callers may spend. Nil: nobody has one.
 	Budgets *budget.Ledger
 	// Telemetry records what is used. Nil: nothing does.
 	Telemetry *telemetry.Recorder
 }
 
-// A Ledger knows whose jobs are that aren't counted yet. It is safe for use by any number of
+// A Registry knows whose jobs are that aren't counted yet. It is safe for use by any number of
 // goroutines; the nil one counts nothing.
-type Ledger struct {
+type Registry struct {
 	o    Options
 	over *recent.Map[place, bool]
 }
 
-// New returns a ledger.
-func New(o Options) *Ledger { return &Ledger{o: o, over: recent.New[place, bool](maxOver)} }
+// New returns a registry.
+func New(o Options) *Registry { return &Registry{o: o, over: recent.New[place, bool](maxOver)} }
 
 // A Job is one that was made.
 type Job struct {
@@ -65,74 +65,74 @@ type Job struct {
 
 // Made notes a job, before its caller hears of it. Where that fails it goes uncounted, and the log
 // says so.
-func (l *Ledger) Made(ctx context.Context, j Job) {
-	if l == nil {
+func (g *Registry) Made(ctx context.Context, j Job) {
+	if g == nil {
 		return
 	}
-	e := entry{Caller: j.Caller, Model: j.Model, Batch: j.Batch, Before: j.Before, Until: l.o.Now().Add(kept).Unix()}
-	_, _ = l.change(ctx, j.Project, func(entries map[place]entry) bool {
+	e := entry{Caller: j.Caller, Model: j.Model, Batch: j.Batch, Before: j.Before, Until: g.o.Now().Add(kept).Unix()}
+	_, _ = g.change(ctx, j.Project, func(entries map[place]entry) bool {
 		entries[place{j.Project, j.Name}] = e
 		return true
 	})
 }
 
 // Follow notes that results of a job lie in a file.
-func (l *Ledger) Follow(ctx context.Context, project, name, file string) {
-	if l == nil {
+func (g *Registry) Follow(ctx context.Context, project, name, file string) {
+	if g == nil {
 		return
 	}
 	at, followed := place{project, name}, place{project, name + " " + file}
-	if known, _ := l.over.Get(followed); known {
+	if known, _ := g.over.Get(followed); known {
 		return
 	}
-	_, err := l.change(ctx, project, func(entries map[place]entry) bool {
+	_, err := g.change(ctx, project, func(entries map[place]entry) bool {
 		e, known := entries[at]
 		if !known || slices.Contains(e.Files, file) {
 			return false
 		}
-		now := l.o.Now()
+		now := g.o.Now()
 		entries[place{project, file}] = entry{Caller: e.Caller, Model: e.Model, Batch: e.Batch, Until: now.Add(kept).Unix()}
 		e.Files, e.Until = append(e.Files, file), min(e.Until, now.Add(keptBeside).Unix())
 		entries[at] = e
 		return true
 	})
 	if err == nil {
-		l.over.Put(followed, true)
+		g.over.Put(followed, true)
 	}
 }
 
 // Open reports whether something of a job, or of a file with results, isn't counted yet. What
 // can't be read is taken for counted.
-func (l *Ledger) Open(ctx context.Context, project, name string) bool {
-	if l == nil {
+func (g *Registry) Open(ctx context.Context, project, name string) bool {
+	if g == nil {
 		return false
 	}
 	at := place{project, name}
-	if over, _ := l.over.Get(at); over {
+	if over, _ := g.over.Get(at); over {
 		return false
 	}
-	data, err := l.o.Records.Record(ctx, recordOf(project))
+	data, err := g.o.Records.Record(ctx, recordOf(project))
 	if err == nil {
 		var d *document
-		if d, err = decode(data, l.o.Now()); err == nil {
+		if d, err = decode(data, g.o.Now()); err == nil {
 			_, known := d.entries[at]
 			if !known && !strings.Contains(name, "files/") { // files are known once a job's answer names them
-				l.over.Put(at, true)
+				g.over.Put(at, true)
 			}
 			return known
 		}
 	}
-	l.o.Logger.Warn("not known whether a job is counted", "project", project, "error", err)
+	g.o.Logger.Warn("not known whether a job is counted", "project", project, "error", err)
 	return false
 }
 
 // claim takes results of a job from the n-th on, up to the end-th, for this instance to count:
 // those that nobody has, from a number on. All says that there are no more.
-func (l *Ledger) claim(ctx context.Context, at place, n, end int64, all bool) (e entry, from int64, ok bool) {
-	if !l.Open(ctx, at.project, at.name) {
+func (g *Registry) claim(ctx context.Context, at place, n, end int64, all bool) (e entry, from int64, ok bool) {
+	if !g.Open(ctx, at.project, at.name) {
 		return e, 0, false
 	}
-	ok, _ = l.change(ctx, at.project, func(entries map[place]entry) bool {
+	ok, _ = g.change(ctx, at.project, func(entries map[place]entry) bool {
 		var known bool
 		if e, known = entries[at]; !known || n > e.Read {
 			return false // it is counted, or what came before wasn't claimed
@@ -147,19 +147,19 @@ func (l *Ledger) claim(ctx context.Context, at place, n, end int64, all bool) (e
 		return true
 	})
 	if all && ok {
-		l.over.Put(at, true)
+		g.over.Put(at, true)
 	}
 	return e, from, ok
 }
 
 // change changes a project's record, and reports whether something was changed and written. An
 // error is in the log.
-func (l *Ledger) change(ctx context.Context, project string, do func(entries map[place]entry) bool) (done bool, err error) {
+func (g *Registry) change(ctx context.Context, project string, do func(entries map[place]entry) bool) (done bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	dropped := 0
-	_, err = l.o.Records.UpdateRecord(ctx, recordOf(project), func(data []byte) (out []byte, err error) {
-		d, err := decode(data, l.o.Now())
+	_, err = g.o.Records.UpdateRecord(ctx, recordOf(project), func(data []byte) (out []byte, err error) {
+		d, err := decode(data, g.o.Now())
 		if err != nil {
 			return nil, err // it isn't written over: another build may read it
 		}
@@ -173,10 +173,10 @@ func (l *Ledger) change(ctx context.Context, project string, do func(entries map
 	case errors.Is(err, errUnchanged):
 		return false, nil
 	case err != nil:
-		l.o.Logger.Warn("not kept what a job used", "project", project, "error", err)
+		g.o.Logger.Warn("not kept what a job used", "project", project, "error", err)
 		return false, err
 	case dropped > 0:
-		l.o.Logger.Warn("jobs go uncounted: there are too many", "project", project, "number", dropped)
+		g.o.Logger.Warn("jobs go uncounted: there are too many", "project", project, "number", dropped)
 	}
 	return true, nil
 }
