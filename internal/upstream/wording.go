@@ -68,7 +68,8 @@ var wordings = []string{
 	`Expected OAuth 2 access token, login cookie or other valid authentication credential\.`,
 	`Learn more about Gemini API quotas`,
 	`Google developers? console API (?:key|activation)`,
-	// OpenAI's, Anthropic's, and those of others.
+	// OpenAI's, Anthropic's, those of others, and ours for one that redirects.
+	`The provider redirects, which isn't followed: is it asked at the right address\?`,
 	`Rate limit reached for (?:model )?NAME in organization NAME(?: service tier NAME)? on (?:requests|tokens|input tokens|output tokens|images|audio seconds) per (?:min|minute|hour|day)(?: \([A-Z]+\))?[:.] Limit:? NUMBER(?: / min\.|,) ?(?:(?:Used:?|Current:) NUMBER(?: / min\.|,) ?)?(?:Requested:? NUMBER\.)?`,
 	`Please try again in [0-9hms.]+`,
 	`Please try again soon\.`,

@@ -35,8 +35,8 @@ func (c *Client) Classify(status int, body []byte, key string) *upstream.Error {
 	case upstream.ClassDenied:
 		e.Reason = upstream.ReasonPermission
 	}
-	if status/100 == 3 {
-		e.HTTPStatus = http.StatusBadGateway
+	if status/100 == 3 { // it isn't that provider's answer
+		e.HTTPStatus, e.Body, said.Message = http.StatusBadGateway, nil, "The provider redirects, which isn't followed: is it asked at the right address?"
 	}
 	if e.Message = upstream.Clip(r.Text(strings.ToValidUTF8(said.Message, "\uFFFD"))); e.Message == "" {
 		e.Message = http.StatusText(e.HTTPStatus)

@@ -76,6 +76,15 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+// A redirect is told as one, whatever is in it, in the log too.
+func TestRedirectIsTold(t *testing.T) {
+	e := client(t, Config{Name: "openai", Format: OpenAI, Header: authorization}).Classify(308, []byte(`{"error":{"message":"Moved","type":"x"}}`), testKey)
+	assert.Equal(t, 502, e.HTTPStatus)
+	assert.Empty(t, e.Body)
+	assert.Equal(t, "The provider redirects, which isn't followed: is it asked at the right address?", e.Message)
+	assert.Contains(t, e.Error(), e.Message)
+}
+
 // What a refusal says of a limit is kept: how long it lasts, and what it is of, if that is a minute.
 func TestNamedLimits(t *testing.T) {
 	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: authorization})
