@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,7 +174,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			return nil, err
 		}
 	}
-	if o.Local != nil && cfg.Policy == config.PolicyAsk {
+	if o.Local != nil && cfg.Policy == config.PolicyAsk && a.asksGemini(ctx) {
 		a.refreshPolicy(ctx, o)
 	}
 	return a, nil
@@ -280,6 +281,12 @@ func endpoints(others providers.List, paths map[string]*arrival.Path, o Options)
 		all[p.Name] = c
 	}
 	return all, nil
+}
+
+// asksGemini reports whether there may be a key of Gemini's.
+func (a *App) asksGemini(ctx context.Context) bool {
+	list, err := a.pool.Keys(ctx)
+	return err != nil || slices.ContainsFunc(list, func(k keys.Key) bool { return k.Provider == upstream.Gemini })
 }
 
 // refreshPolicy has Gemini asked for its models and limits, if that is due. Its

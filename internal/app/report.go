@@ -85,6 +85,9 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 		return found, nil
 	}
 	r.line("chain: %s", strings.Join(whole, " > "))
+	if ofGemini := scheduler.OfGemini(whole); len(ofGemini) > 0 && !slices.ContainsFunc(found.Keys, func(k validation.Result) bool { return k.Provider == "" }) {
+		r.line("  WARNING: %s: never used, there is no key of Gemini. Set one, or a chain of other providers' models (FLUXGATE_CHAIN)", strings.Join(ofGemini, ", "))
+	}
 	for _, model := range whole {
 		provider, _, foreign := strings.Cut(model, "/")
 		if foreign && !slices.ContainsFunc(found.Keys, func(k validation.Result) bool { return k.Provider == provider }) {

@@ -48,12 +48,20 @@ func (c *Chain) Chat(ctx context.Context, q Question) (*Chat, error) {
 		return nil, err
 	}
 	models, err := c.Models(snapshot, "")
-	if models == nil {
+	if err != nil {
 		return nil, err
 	}
 	p, err := c.dispatch.Pool(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case models != nil:
+	case !auto || q.Provider != "" || p.HasKeys(upstream.Gemini):
+		return nil, nil
+	default: // nobody has keys of those whose chain it is
+		if models, err = candidates.Chain(snapshot, ""); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case !auto:

@@ -55,7 +55,7 @@ func (c *Chain) way(s *admission.Snapshot, p *dispatch.Pool, model string, mode 
 	if err != nil {
 		return nil, err
 	}
-	if way := (&Way{models, p.Of(upstream.Gemini)}); way.ofGemini() {
+	if way := (&Way{models, p.Of(upstream.Gemini)}); way.ofGemini() && len(way.Pool.Keys) > 0 {
 		return way, nil
 	}
 	return c.among(models, p, why)
