@@ -80,7 +80,7 @@ type process struct {
 	ended       chan error
 }
 
-// launch runs the command in an empty directory, with PATH, HOME and these
+// launch runs the command in an empty directory, with PATH, HOME, GORACE and these
 // settings for an environment. Nobody is at a terminal, so the demo is asked for.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
@@ -88,7 +88,8 @@ func launch(t *testing.T, env []string, args ...string) *process {
 	require.NoError(t, err)
 	p := &process{t: t, cmd: exec.Command(path, args...), ended: make(chan error, 1)}
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "FLUXGATE_DEMO=true"}, env...)
+	// Without GORACE a command that is watched by the race detector lasts a second longer.
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=" + os.Getenv("GORACE"), "FLUXGATE_DEMO=true"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.stderr
 	require.NoError(t, p.cmd.Start())
 	go func() { p.ended <- p.cmd.Wait() }()

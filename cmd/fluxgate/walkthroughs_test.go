@@ -121,6 +121,7 @@ func (w walkthrough) walk(t *testing.T) {
 	cmd.Env = []string{
 		"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + dir, "TZ=UTC", "LC_ALL=C.UTF-8", "TERM=dumb", "COLUMNS=130",
 		"PORT=" + ports["8080"], "FLUXGATE_URL=http://127.0.0.1:" + ports["8080"], "FLUXGATE_STORE=memory",
+		"GORACE=" + os.Getenv("GORACE"), // as in launch
 	}
 	cmd.Stdin = &script
 	out, err := cmd.CombinedOutput()
