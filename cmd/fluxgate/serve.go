@@ -144,6 +144,7 @@ func serve(ctx context.Context, environ []string, host string, front frontOption
 		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // before it is said, so that whoever reads it may send a second one, which kills
 	fmt.Println("stopping: finishing what is under way")
 	stopWaiting() // who waits there would wait for this server
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)

@@ -158,7 +158,11 @@ func (s step) pattern() string {
 		for i := range parts {
 			parts[i] = regexp.QuoteMeta(parts[i])
 		}
-		b.WriteString(strings.Join(parts, `.*`) + `\n`)
+		pattern := strings.Join(parts, `.*`)
+		if when, rest, ok := strings.Cut(pattern, " "); ok && when == "WHEN" {
+			pattern = when + ` +` + strings.TrimLeft(rest, " ") // as wide as what is 9s or 11s ago
+		}
+		b.WriteString(pattern + `\n`)
 	}
 	return b.String() + `\z`
 }
