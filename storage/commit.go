@@ -174,6 +174,7 @@ func (c *committer) put(ctx context.Context, doc Document, base Version) (Versio
 
 // wrote takes over what was committed, unless something newer was read since.
 func (c *committer) wrote(p *scheduler.Project, doc Document) {
+	c.g.writers.wrote(time.Now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if doc.Version.After(c.version) {

@@ -97,6 +97,7 @@
 // instance reads every [ControlAge]; another epoch, and every view is read anew.
 // A project's document tells the newest epoch that its writer knew of, and who reads
 // one beyond its own reads the control document before it decides again.
+// By the writers that a document names an instance knows how many are at work ([Store].Instances).
 // Orders of an admin and of the holder of a ticket (SetMark, Release) are not
 // answered from a view that may be stale.
 //
@@ -170,6 +171,7 @@
 //   - committer.go: the one that writes a project's document: queue, batch, answers
 //   - commit.go: one commit, its tries, and what became of one that failed
 //   - view.go: what an instance knows of a project, and how old that is
+//   - writers.go: which other instances are at work
 //   - restore.go: what documents have lost, and giving it back
 //   - database.go: what all of these ask of the documents, with bounds and counts
 //   - turns.go: one of each name at a time

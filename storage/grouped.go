@@ -73,6 +73,7 @@ type Grouped struct {
 	closing  atomic.Bool
 	reached  atomic.Bool               // the database has answered before
 	others   atomic.Pointer[time.Time] // when another writer was last noticed, anywhere, or might have been
+	writers  writers                   // which others have been, and when each
 
 	mu       sync.Mutex
 	projects map[string]*committer
@@ -196,6 +197,9 @@ func (g *Grouped) Later(rules *scheduler.Rules, id string, change scheduler.Chan
 		c.later(rules.Of(id), change)
 	}
 }
+
+// Instances implements Store.
+func (g *Grouped) Instances() int { return 1 + int(g.writers.atWork.Load()) }
 
 // Stats implements Store.
 func (g *Grouped) Stats() Stats { return g.stats.snapshot() }

@@ -47,6 +47,9 @@ func (m *Memory) Between() (earliest, latest scheduler.Instant) {
 	return now, now
 }
 
+// Instances implements Store: a Memory is that of one.
+func (m *Memory) Instances() int { return 1 }
+
 // View implements Store.
 func (m *Memory) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
 	if err := ctx.Err(); err != nil {

@@ -94,6 +94,10 @@ type Store interface {
 	// and then nothing is changed; what is as before isn't written.
 	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
 
+	// Instances returns how many instances are at work, this one included, as far as it shows by what they
+	// write.
+	Instances() int
+
 	// Stats returns what this Store has asked of its database.
 	Stats() Stats
 

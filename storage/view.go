@@ -119,6 +119,7 @@ func (c *committer) updateLocked(doc Document, epoch uint64) {
 		c.othersWrote = now
 		c.g.others.Store(&now)
 	}
+	c.g.writers.notice(c.g.instance, c.known && c.invalid == nil, c.base, p, now, c.g.Now())
 	if c.lost == nil || !doc.Version.IsZero() {
 		c.sections = doc.Sections // what others know of a document that is gone goes back, too
 	}

@@ -79,6 +79,14 @@ func weightsOf(callers []manner) map[string]int64 {
 	return weights
 }
 
+// Several is a store in memory that so many instances share.
+type several struct {
+	*storage.Memory
+	instances int
+}
+
+func (s several) Instances() int { return s.instances }
+
 // newSociety returns a society over so many instances, in virtual time.
 func newSociety(t *testing.T, projects, instances int, seed uint64, weights map[string]int64, limits scheduler.Limits) *society {
 	return newSocietyOn(t, projects, instances, seed, weights, limits, nil)
@@ -95,7 +103,7 @@ func newSocietyOn(t *testing.T, projects, instances int, seed uint64, weights ma
 		w.real.Lock() // until it runs
 	}
 	for range instances {
-		var store storage.Store = w.store
+		var store storage.Store = several{w.store, instances}
 		if open != nil {
 			store = open()
 		}
