@@ -32,6 +32,9 @@ type Request struct {
 	// of their starts they take least to plan around. They need be right only until it is called
 	// for another project.
 	Waitlist func(project, calendar string) []Booking
+	// Instances is as how many of them each of these counts where a day is spent, as that many instances tell times of
+	// the next one: nobody writes until it begins, so none knows of what others tell. 0: one.
+	Instances int
 	// Queue says that the request goes after those even if there is room now.
 	Queue bool
 	// From is the first start that is asked for. 0: now.
@@ -59,6 +62,8 @@ type Offer struct {
 	Probe   Cause    // the limit that it goes beyond to see whether it (still) holds
 	On      string   // the calendar on which it does; empty: the model's
 	Also    []Weight // what it weighs beside the model's calendar
+	// Instances is the request's, where it is told of another day as this one is spent; 0: it isn't.
+	Instances int
 }
 
 // Now reports whether the request can go at once.
@@ -253,7 +258,16 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 			all[i].told = s.Waitlist(cand.ID, all[i].c.Model)
 		}
 	}
-	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, s.From))
+	from := max(now, s.From)
+	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, from)
+	if o.Cause.Daily() {
+		if o.Instances = s.Instances; s.waitlist && s.Instances > 1 {
+			for i := range all {
+				all[i].told = timesAsMany(all[i].told, int64(s.Instances))
+			}
+			o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, from)
+		}
+	}
 	o.Wait = o.Start.Sub(now)
 	for i := range all {
 		x := &all[i]
@@ -270,4 +284,14 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 		}
 	}
 	return spent
+}
+
+// timesAsMany returns bookings of n times as much.
+func timesAsMany(bookings []Booking, n int64) []Booking {
+	all := slices.Clone(bookings)
+	for i := range all {
+		d := &all[i].Demand
+		d.Requests, d.Tokens = d.Count()*n, d.Tokens*n
+	}
+	return all
 }
