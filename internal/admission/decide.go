@@ -284,7 +284,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer, scheduler.Cause) {
 	d.looked, d.contest = false, nil
 	now, candidates := d.c.Now(), d.candidates()
-	req := scheduler.Request{Chain: d.chain, Demand: demand, Serves: d.req.Serves, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near, Book: book}
+	req := scheduler.Request{Chain: d.chain, Demand: demand, Serves: d.req.Serves, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near, Book: book, Instances: d.c.store.Instances()}
 	plan := func() (scheduler.Offer, scheduler.Cause) {
 		return scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
 	}

@@ -21,7 +21,9 @@
 // recognises it; without the ticket the same body from the same caller does.
 //
 // The waitlist, whom this instance told which time, is in memory. It makes waiting
-// callers be told different times. A short hash of each entry is stored with the
+// callers be told different times. Where a day is spent instances tell times of the next one for hours, and nobody
+// writes: each counts whom it told as often as there are instances at work, by what was written, and callers get
+// as many of those times each, by their weights, so that no crowd comes when that day begins. A short hash of each entry is stored with the
 // next commit of the project, so that other instances recognise a returner too.
 //
 // Many clients come back by their own clock and not when they were told. The same body

@@ -72,6 +72,10 @@ func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidat
 	k := d.contest
 	req.Waitlist = k.before()
 	offer, cause := scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
+	if d.promise == nil && offer.Instances > 0 { // what each will have been served by then isn't known
+		req.Waitlist = k.slots(k.line.Tomorrow(k.mine, d.c.weight))
+		offer, cause = scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
+	}
 	if cause != scheduler.NoCause || offer.Now() || !d.waits() {
 		return offer, cause
 	}

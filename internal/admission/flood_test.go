@@ -84,3 +84,24 @@ func TestNoHerdWhenADayBegins(t *testing.T) {
 		}
 	})
 }
+
+// A caller that hardly asks for anything is told of the first minute of the next day, whatever others ask for.
+func TestLightCallerWhenADayBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 10)
+		rpm, rpd, unlimited := int64(10), int64(10), scheduler.Unlimited
+		b.rules.Policy = scheduler.NewPolicy([]string{first}, map[string]scheduler.Override{first: {RPM: &rpm, TPM: &unlimited, RPD: &rpd}})
+		for range 10 {
+			b.granted(b.request())
+		}
+		for range 500 {
+			b.refused(b.request())
+		}
+		midnight := scheduler.DayOf(b.Now()).End()
+		for i := range 9 {
+			light := b.others()
+			light.Caller = string(rune('A' + i))
+			assert.LessOrEqual(t, b.refused(light).Start.Sub(midnight), scheduler.Window)
+		}
+	})
+}

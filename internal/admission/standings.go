@@ -120,7 +120,7 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 		}
 	}
 	for _, p := range s.line.Promises {
-		if !s.counts(p) {
+		if !s.has(p.At.Project) {
 			k.Skip()
 			s.all = false
 			continue
@@ -132,9 +132,7 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 	s.until = min(s.until, k.Until())
 }
 
-// counts reports whether a promise lies on one of the projects.
-func (s *standings) counts(p *waitlist.Promise) bool { return s.has(p.At.Project) }
-
+// has reports whether a project is one of them.
 func (s *standings) has(project string) bool {
 	return slices.ContainsFunc(s.on, func(x usable) bool { return x.id == project })
 }
@@ -142,7 +140,7 @@ func (s *standings) has(project string) bool {
 // average is how many tokens they have on average that wait, but for one.
 func (s *standings) average(but *waitlist.Promise) int64 {
 	tokens, of := s.tokens, s.of
-	if but != nil && s.line.Has(but) && s.counts(but) {
+	if but != nil && s.line.Has(but) && s.has(but.At.Project) {
 		tokens, of = tokens-but.Demand.Tokens, of-1
 	}
 	return tokens / max(1, of)

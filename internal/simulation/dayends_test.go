@@ -17,35 +17,40 @@ import (
 // others are told a time of today too: where all come, each comes once more and is told of tomorrow, and where
 // half of them don't, others go in their place. Those that are told of tomorrow come by and by as there is room, and
 // no crowd at midnight: all of these came within its first two seconds, as each was told the first time at which it could be booked,
-// though it is too far ahead for that.
+// though it is too far ahead for that; and of 841 at four instances some 600 within its first minute, as each instance told of all the room
+// that there is then.
 func TestMoreWaitThanADayHasPlaces(t *testing.T) {
 	race.Skip(t)
-	const places, all = 160, 600
+	const places = 160
 	for _, c := range []struct {
-		callers int
-		returns float64
-	}{{1, 1}, {5, 1}, {1, .5}, {5, .5}} {
-		t.Run(fmt.Sprintf("%d callers, %.0f%% return", c.callers, 100*c.returns), func(t *testing.T) {
+		callers, all, instances int
+		returns                 float64
+	}{{1, 600, 1, 1}, {5, 600, 1, 1}, {1, 600, 1, .5}, {5, 600, 1, .5}, {1, 1000, 1, 1}, {1, 1000, 2, 1}, {1, 1000, 4, 1}, {5, 1000, 2, 1}, {5, 1000, 4, 1}, {5, 1000, 4, .5}} {
+		t.Run(fmt.Sprintf("%d callers, %d requests, %d instances, %.0f%% return", c.callers, c.all, c.instances, 100*c.returns), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSociety(t, pool, 1, 3, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: places / pool})
+				s := newSociety(t, pool, c.instances, 3, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: places / pool})
 				midnight := time.Until(scheduler.DayOf(scheduler.At(time.Now())).End().Time())
-				for i := range all {
+				for i := range c.all {
 					m := manner{name: fmt.Sprint("c", i%c.callers), returns: c.returns, late: 100 * time.Millisecond, thinks: 1000 * time.Hour}
 					s.after(time.Duration(s.rnd.Int64N(int64(10*time.Second))), func() { s.try(m, s.request(1000), 0) })
 				}
 				s.run(midnight - time.Minute)
 				today, waiting := s.admitted, len(s.waiting)
 				assert.Equal(t, places, today, "none is lost for those that don't come")
-				assert.LessOrEqual(t, s.calls, places/2+all*22/10, "twice each, and few more")
+				assert.LessOrEqual(t, s.calls, places/2+c.all*22/10, "twice each, and few more")
 				before, last := s.calls, s.calls
 				var herd []int // calls of each minute from midnight on
-				for i := range 12 {
+				for i := range 15 {
 					s.after(midnight-s.elapsed()+time.Duration(i+1)*time.Minute, func() { herd, last = append(herd, s.calls-last), s.calls })
 				}
 				s.run(midnight + 15*time.Minute)
 				t.Logf("%d calls by midnight, %d waiting; then each minute %v, and %d were sent", before, waiting, herd, s.admitted-today)
+				most := 9 * pool * rpm / 4
+				if c.instances > 2 { // what one doesn't know of others is by chance
+					most = 3 * pool * rpm
+				}
 				for _, n := range herd {
-					assert.LessOrEqual(t, n, 9*pool*rpm/4, "as many as there is room for, and who found the day spent")
+					assert.LessOrEqual(t, n, most, "as many as there is room for, and who found the day spent")
 				}
 				assert.GreaterOrEqual(t, s.admitted-today, int(c.returns*float64(min(places, waiting))))
 				assert.Zero(t, s.broken)

@@ -52,8 +52,15 @@ func (r Record) Comes(id uint64, times int) bool {
 // Expects reports whether the caller of a slot is waited for by those that are told a
 // time where there is only one caller. As long as at least one in four comes back, all
 // are. The others make waits longer than they would be, and that does good: bookings, too,
-// are not all returned to, and one that isn't leaves a gap that is hard to fill.
-func (r Record) Expects(id uint64) bool { return r.Comes(id, 4) }
+// are not all returned to, and one that isn't leaves a gap that is hard to fill. Where callers
+// return to any of several instances as many times as many come as come here, of whom there
+// was one more: those that are told one minute may all have come to others.
+func (r Record) Expects(id uint64, instances int) bool {
+	if instances > 1 {
+		r.seen, r.missed = min(r.seen, 63), r.missed&^(1<<63)
+	}
+	return r.Comes(id, 4*max(1, instances))
+}
 
 // Records are those of many callers, by name: of so many at least, and at most of twice as many,
 // those of which something was noted last. They aren't safe for concurrent use.

@@ -3,6 +3,7 @@ package waitlist
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"fluxgate.dev/fluxgate/internal/admission/returns"
@@ -45,6 +46,23 @@ func (x *Line) Within(those func(project string) bool) bool {
 func (x *Line) Has(p *Promise) bool {
 	_, ok := slices.BinarySearchFunc(x.Promises, p, byAge)
 	return ok
+}
+
+// Tomorrow returns which promises, by number, are before one more of a caller that is told of another day: of those that
+// were told of it too all of its own, and as many of each other's as it then has, by their weights. An instance
+// knows of those that came to it, of one caller by chance somewhat fewer than of another; so it is a few more.
+func (x *Line) Tomorrow(caller uint32, weight func(caller uint32) int64) (before func(number int) bool) {
+	of, nth := make(map[uint32]int64), make([]int64, len(x.Promises))
+	for i, p := range x.Promises {
+		if p.Tells > 0 {
+			of[p.Tag]++
+			nth[i] = of[p.Tag]
+		}
+	}
+	mine, own := of[caller]+1+int64(2*math.Sqrt(float64(of[caller]))), max(1, weight(caller))
+	return func(i int) bool {
+		return nth[i] > 0 && nth[i]*own <= mine*max(1, weight(x.Promises[i].Tag))
+	}
 }
 
 // WaitingFor returns the promises for a model whose callers are expected to come. Who hasn't

@@ -45,6 +45,7 @@ type Promise struct {
 	Tag    uint32            // of the caller
 	Late   uint16            // how late that came for others, in milliseconds
 	Early  bool              // it has come back before its time
+	Tells  int               // where it was told of another day: how many instances tell times of that; 0: it wasn't
 	Began  fair.Cost         // what it had had when its request was first told to wait
 	Order  uint64            // in which they were made; the lower is the older
 	Told   scheduler.Instant // when last
@@ -261,7 +262,7 @@ func (l *List) Promised(project, calendar string, now scheduler.Instant, who Ask
 			switch {
 			case p.Early, p.ID == who.Self, who.Older != 0 && p.Order >= who.Older, who.Older == 0 && who.Since != 0 && p.Since >= who.Since:
 			case who.Before && p.Overdue(now), l.over(p.Start, now): // nobody came for it
-			case l.returns.Of(p.Caller).Expects(p.ID):
+			case l.returns.Of(p.Caller).Expects(p.ID, p.Tells):
 				out = p.On(out, calendar)
 			}
 		}
@@ -482,11 +483,14 @@ func (l *List) trusting(now scheduler.Instant) bool {
 
 // likely reports whether the caller of a slot is waited for where callers are served by
 // turns: then a slot that isn't used is somebody else's at once. Where callers return to
-// other instances too, who comes for one slot in four here is taken to come for all. The
-// lock is held.
+// other instances too, who comes for one slot in four here is taken to come for all. So is, for what it was told of
+// another day, who comes for one in four to any instance. The lock is held.
 func (l *List) likely(p *Promise, r returns.Record, now scheduler.Instant) bool {
 	times := 1
-	if l.trusting(now) {
+	switch {
+	case p.Tells > 0:
+		return r.Expects(p.ID, p.Tells)
+	case l.trusting(now):
 		times = 4
 	}
 	return r.Comes(p.ID, times)
