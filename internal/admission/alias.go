@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -30,10 +31,7 @@ func (s *Snapshot) Counted(names []string) (chain []string, asked Asked) {
 	}
 	asked = make(Asked, len(names))
 	for _, name := range names {
-		model, ok := s.Control.Aliases[name]
-		if !ok {
-			model = name
-		}
+		model := cmp.Or(s.Control.Aliases[name], name)
 		if _, twice := asked[model]; !twice {
 			asked[model] = name
 			chain = append(chain, model)

@@ -101,12 +101,7 @@ func (d *decision) key(project string) string {
 
 // usable reports whether the i-th project has a key that may be used.
 func (d *decision) usable(i int) bool {
-	for _, k := range d.req.Projects[i].Keys {
-		if d.mayUse(i, k) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.req.Projects[i].Keys, func(key string) bool { return d.mayUse(i, key) })
 }
 
 // mayUse reports whether a key of the i-th project may be used: it is usable, or the
