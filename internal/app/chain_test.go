@@ -295,6 +295,23 @@ func TestChainAcrossProvidersFailsOver(t *testing.T) {
 	})
 }
 
+// The header leaves one provider's part of the chain, and says so where there is none.
+func TestChainAcrossProvidersOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_CHAIN=gemini/gemini-2.5-flash,groq/llama-4")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for provider, want := range map[string]string{"gemini": "gemini-2.5-flash", "groq": "groq/llama-4"} {
+			rec := m.ask(t, "POST", chat, chatOf("auto"), "X-Fluxgate-Provider", provider)
+			assert.Equal(t, want, rec.Header().Get("X-Fluxgate-Model"), rec.Body)
+		}
+		for _, provider := range []string{"openai", "nobody"} {
+			rec := m.ask(t, "POST", chat, chatOf("auto"), "X-Fluxgate-Provider", provider)
+			assert.Equal(t, http.StatusBadRequest, rec.Code)
+			assert.Contains(t, rec.Body.String(), "X-Fluxgate-Provider: no model of the chain is that one's: gemini-2.5-flash, groq/llama-4.")
+		}
+	})
+}
+
 // A prompt goes to each provider in that one's own format.
 func TestPromptsAcrossProviders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

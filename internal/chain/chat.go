@@ -71,7 +71,10 @@ func (c *Chain) Chat(ctx context.Context, q Question) (*Chat, error) {
 		}
 		models = append([]string{named}, slices.DeleteFunc(slices.Clone(models), func(m string) bool { return m == named })...)
 	case q.Provider != "":
-		models = slices.DeleteFunc(slices.Clone(models), func(m string) bool { return pool.ProviderOf(m) != q.Provider })
+		whole := models
+		if models = slices.DeleteFunc(slices.Clone(models), func(m string) bool { return pool.ProviderOf(m) != q.Provider }); len(models) == 0 {
+			return nil, apierror.Invalid(providers.Header, "no model of the chain is that one's: "+strings.Join(whole, ", ")+".")
+		}
 	}
 	if names, err := references.Read(q.Body.JSON, false); err != nil || len(names) > 0 {
 		return nil, cmp.Or[error](err, errKept)
