@@ -25,6 +25,8 @@ var (
 	askedOf = regexp.MustCompile(`(?i)\bRequested:? ([\d,]+)`)
 	// "rate limit of 30,000 input tokens per minute" of Anthropic.
 	rateOf = regexp.MustCompile(`(?i)\brate limit of ([\d,]+) ((?:input |output )?(?:requests|tokens)) per (minute|hour|day)\b`)
+	// "limited to 50 requests per minute" of OpenRouter, "limited to 20 API calls / minute" of Cohere.
+	limitedTo = regexp.MustCompile(`(?i)\blimited to ([\d,]+) (requests|API calls) ?(?:per|/) ?(second|minute|hour|day)\b`)
 	// "Requests per minute limit exceeded" of Cerebras.
 	exceeded = regexp.MustCompile(`(?i)^(requests|tokens) per (second|minute|hour|day) limit exceeded`)
 	// "Please try again in 1m26.4s", "Please retry after 26 seconds".
@@ -53,6 +55,8 @@ func ReadMessage(message string) Statement {
 		}
 	} else if m := rateOf.FindStringSubmatch(message); m != nil {
 		s.name(m[2], m[3], m[1])
+	} else if m := limitedTo.FindStringSubmatch(message); m != nil {
+		s.name("requests", m[3], m[1])
 	} else if m := exceeded.FindStringSubmatch(message); m != nil {
 		s.name(m[1], m[2], "")
 	}
