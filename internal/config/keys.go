@@ -93,14 +93,12 @@ func (c *Config) readKeys(vars map[string]string) []error {
 	problems = append(problems, c.spread(keys, projects, from)...)
 	c.unnumbered(vars, keys, from)
 	without := c.withoutKeys(vars, keys, projects, from)
+	for _, n := range without {
+		keys[n] = ""
+	}
 	for _, n := range slices.Sorted(maps.Keys(keys)) {
 		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], Billing: accounts[n], Tier: tiers[n], from: from[n]})
 	}
-	for _, n := range without {
-		c.Keys = append(c.Keys, KeyEntry{Index: n, Project: projects[n], Billing: accounts[n], Tier: tiers[n]})
-		keys[n] = "" // so that what is declared of it has something to be declared of
-	}
-	slices.SortStableFunc(c.Keys, func(a, b KeyEntry) int { return a.Index - b.Index })
 	c.warnGap()
 	problems = append(problems, c.checkNames(vars)...)
 	for _, what := range []string{"PROJECT", "BILLING", "TIER"} {
