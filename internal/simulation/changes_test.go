@@ -64,9 +64,10 @@ type changing struct {
 // one in all that says whose quota the redirected model draws on: what counted two models on
 // two calendars that draw on one quota would be refused all the time.
 func TestWeekOfChanges(t *testing.T) {
+	race.Skip(t) // TestDay asks the same handler by as many goroutines
 	t.Parallel()
 	seeds := 4
-	if testing.Short() || race.Enabled {
+	if testing.Short() {
 		seeds = 1
 	}
 	for seed := range seeds {
@@ -76,7 +77,9 @@ func TestWeekOfChanges(t *testing.T) {
 				w := newChanging(t, uint64(seed))
 				changes := []func() string{w.rise, w.rise, w.fall, w.fall, w.redirect, w.shutDown}
 				w.rnd.Shuffle(len(changes), func(i, j int) { changes[i], changes[j] = changes[j], changes[i] })
-				changes = race.First(2, changes...)
+				if testing.Short() { // the first two of the week; the run without -short has all of them, in four orders
+					changes = changes[:2]
+				}
 				var all string
 				second := 0
 				for day := range len(changes) + 1 {

@@ -33,14 +33,14 @@ import (
 // project, 10,800 for eight.
 var chain = []string{"gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite"}
 
-// A project of TestDay has one in ofDay of the free day's requests: what more of them show is
+// A project of TestDay has one in ofDay() of the free day's requests: what more of them show is
 // arithmetic.
-var ofDay = func() int64 {
-	if race.Enabled {
+func ofDay() int64 {
+	if race.Enabled || testing.Short() {
 		return 5
 	}
 	return 1
-}()
+}
 
 // clients are so many that there is always somebody waiting, whatever is free.
 const clients = 48
@@ -71,8 +71,6 @@ func TestDay(t *testing.T) {
 	}
 	if race.Enabled || testing.Short() { // what differs between them is arithmetic
 		dates = dates[:1]
-	}
-	if race.Enabled {
 		dates[0].lead = 122200 * time.Millisecond // the third wave, so that the first model's day isn't spent by then
 	}
 	for _, day := range dates {
@@ -122,7 +120,7 @@ func newProduct(t *testing.T) *product {
 	named := make(map[string]config.Limits) // by the operator, so that none is tried beyond
 	for _, model := range chain {
 		l := scheduler.DefaultLimits(scheduler.FamilyOf(model))
-		l.RPD /= ofDay
+		l.RPD /= ofDay()
 		named[model] = config.Limits{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}
 		p.limits[model] = l
 		sim.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
@@ -276,7 +274,7 @@ func (p *product) judge(midnight, next time.Time) {
 		assert.Positive(t, before[pro], "%v before the day", pro)
 		assert.Positive(t, after[pro], "%v after the reset", pro)
 	}
-	assert.EqualValues(t, 10_800/ofDay, all+straddled)
+	assert.EqualValues(t, 10_800/ofDay(), all+straddled)
 	for _, m := range []map[place]int64{before, after} {
 		for at := range m {
 			assert.Equal(t, chain[0], at.model, "the first model of the chain, while there is quota for it")

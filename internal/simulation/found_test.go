@@ -57,7 +57,11 @@ func TestWhatIsRefusedOnce(t *testing.T) {
 			if c.n == 2 && instances > 1 {
 				continue // what several instances lose where half a minute lies between two requests is told by no refusal
 			}
-			for seed := range c.seeds {
+			seeds := c.seeds
+			if testing.Short() {
+				seeds = 1
+			}
+			for seed := range seeds {
 				t.Run(fmt.Sprintf("%s, %d, %d instances, seed %d", c.name, c.n, instances, seed), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {

@@ -32,8 +32,8 @@ func TestModelsMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour
 		every := 20 * time.Minute // somebody asks
-		if race.Enabled {
-			every = 2 * time.Hour // one after another, so there is as much to be seen
+		if race.Enabled || testing.Short() {
+			every = 2 * time.Hour // one after another, so there is as much to be seen, of the same events
 		}
 		sim := geminisim.New(geminisim.Config{
 			Keys: []geminisim.Key{{Value: "k1", Project: "p1"}, {Value: "k2", Project: "p2"}}, Latency: latency,

@@ -257,8 +257,11 @@ func TestLimitsOfProviders(t *testing.T) {
 		if (race.Enabled || testing.Short()) && r.name != regimes[0].name && !r.guessed {
 			continue // what differs between these is arithmetic
 		}
-		if race.Enabled && slices.Contains(seen, r.provider) {
+		if (race.Enabled || testing.Short()) && slices.Contains(seen, r.provider) {
 			continue // and between those of one provider
+		}
+		if race.Enabled && r.provider == "groq" {
+			continue // it is asked as OpenAI is, and what answers take is learned as of Anthropic's
 		}
 		seen = append(seen, r.provider)
 		t.Run(r.name, func(t *testing.T) {
@@ -286,6 +289,9 @@ func TestMoreLimitsThanCalendars(t *testing.T) {
 		"of an hour":           {9, append(minute, hour), 0.6},
 		"of an hour and a day": {7, append(minute, hour, simquota.Limit{Dimension: simquota.Requests, Amount: 1000, Per: 24 * time.Hour, Kind: simquota.Calendar}), 0.6},
 	} {
+		if testing.Short() && c.models < scheduler.MaxOthers {
+			continue // as many limits as there are calendars and one more than these show what there is
+		}
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newForeign(t, regime{
@@ -318,6 +324,7 @@ func TestMoreLimitsThanCalendars(t *testing.T) {
 // TestNamedTooSoon has a crowd ask under a limit of a second of which it is named that requests arrive within 50 ms, though they may be half a
 // second late. One refusal shows it, of each organisation: from then on the half second counts, which the events tell.
 func TestNamedTooSoon(t *testing.T) {
+	race.Skip(t) // TestArrivalsThatJump has what arrives late seen by as many goroutines
 	synctest.Test(t, func(t *testing.T) {
 		bound := simquota.Per(simquota.Requests, 1, time.Second)
 		f := newForeign(t, regime{
