@@ -309,6 +309,12 @@ func TestChainAcrossProvidersOfOne(t *testing.T) {
 			assert.Equal(t, http.StatusBadRequest, rec.Code)
 			assert.Contains(t, rec.Body.String(), "X-Fluxgate-Provider: no model of the chain is that one's: gemini-2.5-flash, groq/llama-4.")
 		}
+		m = m.with(t, "GEMINI_KEY_1="+simulatedKey(1), "OPENAI_KEY_1="+openAIKey, "FLUXGATE_CHAIN=gemini-2.5-flash")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		rec := m.ask(t, "POST", chat, chatOf("auto"), "X-Fluxgate-Provider", "openai")
+		assert.Equal(t, http.StatusBadRequest, rec.Code)
+		assert.Contains(t, rec.Body.String(), "no model of the chain is that one's: gemini-2.5-flash.")
+		assert.Equal(t, http.StatusOK, m.ask(t, "POST", chat, chatOf("auto"), "X-Fluxgate-Provider", "gemini").Code)
 	})
 }
 

@@ -56,9 +56,9 @@ func (c *Chain) Chat(ctx context.Context, q Question) (*Chat, error) {
 	case err != nil:
 		return nil, err
 	case models != nil:
-	case !auto || q.Provider != "" || p.HasKeys(upstream.Gemini):
+	case !auto, p.HasKeys(upstream.Gemini) && (q.Provider == "" || q.Provider == upstream.Gemini):
 		return nil, nil
-	default: // nobody has keys of those whose chain it is
+	default: // nobody has keys of those whose chain it is, or another provider is named
 		if models, err = candidates.Chain(snapshot, ""); err != nil {
 			return nil, err
 		}
