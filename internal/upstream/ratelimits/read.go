@@ -2,6 +2,7 @@ package ratelimits
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -114,16 +115,18 @@ func Read(h http.Header, now time.Time, d Dialect) Told {
 		}
 		f.read(p, value, now, &f.said)
 	}
-	for _, f := range all {
+	for of, f := range all {
 		if !f.said {
+			delete(all, of)
 			continue
 		}
 		f.complete(d, now)
+	}
+	for _, f := range slices.SortedFunc(maps.Values(all), func(a, b *found) int {
+		return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Dimension, b.Dimension), cmp.Compare(a.Per, b.Per))
+	}) {
 		told.Limits = append(told.Limits, f.Limit)
 	}
-	slices.SortFunc(told.Limits, func(a, b Limit) int {
-		return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Dimension, b.Dimension), cmp.Compare(a.Per, b.Per))
-	})
 	told.RetryAfter = RetryAfter(h, now)
 	return told
 }
