@@ -153,6 +153,13 @@ func TestOtherProvidersAreIntroduced(t *testing.T) {
 		assert.Contains(t, said.String(), "limits of anthropic that are named (others are learned from what its answers say):\n  each model on org-c              4 requests at a time (FLUXGATE_PROVIDERS)\n"+
 			"  each model                       60 requests/1m, 1 at once (FLUXGATE_PROVIDERS)\n  claude-sonnet-5 on org-c         tpm=30000 (FLUXGATE_LIMITS)\n")
 		assert.Contains(t, said.String(), "limits of groq: none is named, so they are learned from what its answers say\n")
+		assert.NotContains(t, said.String(), "never used")
+
+		said.Reset()
+		m.cfg = load(t, "GEMINI_KEY_1="+simulatedKey(1), "FLUXGATE_POLICY=off", "FLUXGATE_CHAIN=gemini-2.5-flash,openai/gpt-5.5")
+		alone := m.instance(t, &said)
+		assert.NoError(t, alone.Close(t.Context()))
+		assert.Contains(t, said.String(), "  WARNING: openai/gpt-5.5 is never used: there is no key of openai. Set one, or leave it out of the chain\n")
 	})
 }
 
