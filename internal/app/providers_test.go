@@ -195,6 +195,8 @@ func TestOtherProvidersLimitedAtRunTime(t *testing.T) {
 			assert.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body)
 		}
 		assert.Zero(t, m.openai.Ledger().Total().Refused)
+		require.Equal(t, http.StatusOK, m.ask(t, "POST", "/reset", `{"key":100001}`, root...).Code)
+		assert.Contains(t, m.ask(t, "GET", "/status", "", root...).Body.String(), "key 100001 of openai reset: blocks and learned limits of org-a forgotten")
 	})
 }
 
