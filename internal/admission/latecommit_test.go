@@ -84,3 +84,37 @@ func TestHolderWhoseSlotIsGoneKeepsItsRank(t *testing.T) {
 		assert.True(t, b.granted(req).Booked)
 	})
 }
+
+// The next holder is in time for what it was told, too: as much room is left behind a booking as commits took lately, and half as
+// much again, however slow the store is that still answers. Who comes as late as it may, and whose own commit takes as long, is in nobody's way.
+func TestCommitsAsSlowAsLatelyDelayNobody(t *testing.T) {
+	for _, commit := range []time.Duration{time.Second, 3 * time.Second, 6 * time.Second, 9 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			q := &queue{Store: storage.NewMemory(time.Now)}
+			b := newBench(t, q, []string{"p"})
+			next := func(behind *admission.Wait) (admission.Request, *admission.Wait) {
+				req := b.request()
+				q.wait = 0
+				wait := b.booked(req)
+				if behind != nil {
+					b.until(behind.Start.Add(scheduler.DefaultHold))
+				}
+				q.wait = commit
+				return req, wait
+			}
+			b.granted(b.request())
+			lately, told := next(nil)
+			b.until(told.Start.Add(scheduler.DefaultHold))
+			b.granted(lately)
+
+			one, first := next(nil)
+			other, second := next(first)
+			assert.True(t, b.granted(one).Booked, "%v", commit)
+			b.until(second.Start)
+			q.wait = 0
+			grant, wait := b.admit(other)
+			require.NotNil(t, grant, "commits of %v: told %+v", commit, wait)
+			assert.True(t, grant.Booked)
+		})
+	}
+}

@@ -76,14 +76,17 @@ func NewHolders(hold time.Duration) *Holders {
 	return &Holders{hold: hold, took: newRing(last), punctual: make(map[string]*ring)}
 }
 
+// mostTook is as long as a decision takes at most, commits included: patience.GiveUp.
+const mostTook = 10 * time.Second
+
 // lateMargin is for the holder that comes a little later than any before it.
 const lateMargin = 250 * time.Millisecond
 
 // Slack is how late a booking of a manner is reckoned to be used. Commits are given half
 // as much again as the slowest took: one that loses a few races in a row takes
-// longer than any before it, and that is nobody's habit.
+// longer than any before it, and that is nobody's habit. However slow the store is, it is no more than a decision takes.
 func (p *Holders) Slack(m Manner) time.Duration {
-	return p.came(m) + min(p.took.max()*3/2, p.hold)
+	return p.came(m) + min(p.took.max()*3/2, mostTook)
 }
 
 // came is how late holders of a manner come: of few it is likely that the next one
