@@ -133,7 +133,7 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: ticket.NewID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
-	d.c.waitlist.Add(waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Began: min(d.began, d.had(offer.Model)), Tells: offer.Instances}, now)
+	d.c.waitlist.Add(waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Began: min(d.began, d.had(offer.Model)), Tells: uint8(min(offer.Instances, 255))}, now)
 	return d.told(offer, b.ID)
 }
 

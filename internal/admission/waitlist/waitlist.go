@@ -45,7 +45,7 @@ type Promise struct {
 	Tag    uint32            // of the caller
 	Late   uint16            // how late that came for others, in milliseconds
 	Early  bool              // it has come back before its time
-	Tells  int               // where it was told of another day: how many instances tell times of that; 0: it wasn't
+	Tells  uint8             // where it was told of another day: how many instances tell times of that; 0: it wasn't
 	Began  fair.Cost         // what it had had when its request was first told to wait
 	Order  uint64            // in which they were made; the lower is the older
 	Told   scheduler.Instant // when last
@@ -262,7 +262,7 @@ func (l *List) Promised(project, calendar string, now scheduler.Instant, who Ask
 			switch {
 			case p.Early, p.ID == who.Self, who.Older != 0 && p.Order >= who.Older, who.Older == 0 && who.Since != 0 && p.Since >= who.Since:
 			case who.Before && p.Overdue(now), l.over(p.Start, now): // nobody came for it
-			case l.returns.Of(p.Caller).Expects(p.ID, p.Tells):
+			case l.returns.Of(p.Caller).Expects(p.ID, int(p.Tells)):
 				out = p.On(out, calendar)
 			}
 		}
@@ -489,7 +489,7 @@ func (l *List) likely(p *Promise, r returns.Record, now scheduler.Instant) bool 
 	times := 1
 	switch {
 	case p.Tells > 0:
-		return r.Expects(p.ID, p.Tells)
+		return r.Expects(p.ID, int(p.Tells))
 	case l.trusting(now):
 		times = 4
 	}
