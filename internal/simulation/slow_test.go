@@ -20,13 +20,24 @@ import (
 )
 
 // A slow store is a store in memory of which each commit takes as long as one of a database. There is one at a time for each
-// project, that of all changes that have come since the last one began, and no two within a fifth of a second.
+// project, that of all changes that have come since the last one began, in the order in which they came, and no two within a
+// fifth of a second.
 type slowStore struct {
 	*storage.Memory
 	commit time.Duration
 
-	mu   sync.Mutex
-	next map[string]time.Time // when the next commit of a project begins at the earliest
+	mu         sync.Mutex
+	next       map[string]time.Time // when the next commit of a project begins at the earliest
+	made       *sync.Cond           // another change was
+	came, done map[string]int       // changes of a project
+}
+
+func newSlowStore(commit time.Duration) *slowStore {
+	s := &slowStore{
+		Memory: storage.NewMemory(time.Now), commit: commit, next: make(map[string]time.Time), came: make(map[string]int), done: make(map[string]int),
+	}
+	s.made = sync.NewCond(&s.mu)
+	return s
 }
 
 func (s *slowStore) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
@@ -37,6 +48,8 @@ func (s *slowStore) Apply(ctx context.Context, rules *scheduler.Rules, id string
 		begins = now
 		s.next[id] = now.Add(max(s.commit, 200*time.Millisecond))
 	}
+	turn := s.came[id]
+	s.came[id]++
 	s.mu.Unlock()
 	if begins.After(now) {
 		time.Sleep(begins.Sub(now))
@@ -46,7 +59,14 @@ func (s *slowStore) Apply(ctx context.Context, rules *scheduler.Rules, id string
 		}
 		s.mu.Unlock()
 	}
+	s.mu.Lock()
+	for s.done[id] < turn {
+		s.made.Wait()
+	}
 	result, err := s.Memory.Apply(ctx, rules, id, change)
+	s.done[id]++
+	s.made.Broadcast()
+	s.mu.Unlock()
 	time.Sleep(s.commit)
 	return result, err
 }
@@ -74,7 +94,7 @@ func TestSlowStore(t *testing.T) {
 			n, err := strconv.Atoi(text)
 			require.NoError(t, err)
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{Memory: storage.NewMemory(time.Now), commit: commit, next: make(map[string]time.Time)}
+				store := newSlowStore(commit)
 				f := shares(t, heavy(n, true), 1, 1001, 22*time.Minute, func() storage.Store { return store })
 				rows = append(rows, fmt.Sprintf("| %v | %2d mixed | 1 | 1001 | %s", commit, n, f))
 				if commit <= time.Second {
