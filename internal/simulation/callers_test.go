@@ -41,8 +41,9 @@ type society struct {
 	told        []told
 	services    []service
 	calls       int
-	broken      int // bookings whose holders came in time and in vain
-	unavailable int // decisions that the store couldn't make in time
+	broken      int  // bookings whose holders came in time and in vain
+	unavailable int  // decisions that the store couldn't make in time
+	tickets     bool // who comes back brings the last
 	waiting     map[*request]bool
 	took        []time.Duration // decisions to send
 }
@@ -148,11 +149,16 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 	before := came < due
 	var grant *admission.Grant
 	var wait *admission.Wait
+	var ticket *admission.Ticket
 	var err error
+	if s.tickets && r.ticket != "" {
+		ticket, err = c.ParseTicket(r.ticket, m.name)
+		assert.NoError(s.t, err)
+	}
 	s.unlocked(func() {
 		grant, wait, err = c.Admit(context.Background(), admission.Request{
 			Caller: m.name, Hash: r.hash, Models: s.rules.Policy.Chain(scheduler.Both),
-			Demand: scheduler.Demand{Tokens: r.tokens}, Projects: s.projects, Book: m.book,
+			Demand: scheduler.Demand{Tokens: r.tokens}, Projects: s.projects, Book: m.book, Ticket: ticket,
 		})
 	})
 	if errors.Is(err, storage.ErrUnavailable) { // never in memory
@@ -186,7 +192,7 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 		s.after(s.think(m), func() { s.next(m) })
 		return
 	}
-	r.refused++
+	r.refused, r.ticket = r.refused+1, wait.Ticket
 	left := c.Left(wait)
 	leaves := s.rnd.Float64() >= m.returns
 	if !wait.Booked {

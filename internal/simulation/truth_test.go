@@ -58,6 +58,7 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 var (
 	crowded = flag.Int("crowd", 100, "callers of the crowd: 2000 take some ten minutes of a processor's time (.github/measured.md)")
 	at      = flag.Int("at", 1, "instances to which the crowd comes")
+	tickets = flag.Bool("tickets", false, "have the crowd bring its tickets along")
 )
 
 // A crowd of callers, of which nobody can keep what each was served, half polite and half
@@ -70,6 +71,7 @@ func TestCrowdOfCallers(t *testing.T) {
 	round := time.Duration(n) * time.Minute / (pool * rpm) // all are served once in it
 	synctest.Test(t, func(t *testing.T) {
 		s := newSociety(t, pool, *at, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+		s.tickets = *tickets
 		for i := range n / 2 {
 			s.join(manner{name: fmt.Sprint("polite", i), requests: 1, returns: 1, late: 100 * time.Millisecond, tokens: [2]int64{1000}})
 			s.join(manner{name: fmt.Sprint("hammer", i), requests: 1, returns: 1, every: 2 * time.Second, tokens: [2]int64{1000}})

@@ -187,6 +187,7 @@ type request struct {
 	booked  bool          // its last refusal kept a slot
 	late    time.Duration // how late its last return was
 	envoy   bool          // it comes as Envoy does
+	ticket  string        // that it was told
 	books   bool          // at its first refusal, and it says that it is punctual
 	waited  time.Duration // from the first asking to admission
 	ahead   time.Duration // of mixed_test.go: what the work ahead of it took
