@@ -102,6 +102,7 @@ func TestSlowStore(t *testing.T) {
 				}
 				assert.LessOrEqual(t, f.difference, f.bound)
 				assert.Zero(t, f.refused)
+				assert.Zero(t, f.broken)
 			})
 		}
 	}
