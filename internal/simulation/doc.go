@@ -6,7 +6,8 @@
 // One part goes through the real http.Handler, from a JSON body to the answer
 // of a simulated Gemini: whole Pacific days with eight keys (day_test.go), and weeks
 // in which models come and go (models_test.go); crowds under each kind of limit of other providers
-// (providers_test.go, in the world of foreign_test.go), and beside somebody who uses the same organisation (strangers_test.go). The other part drives admission itself
+// (providers_test.go, in the world of foreign_test.go; where what is limited went, account_test.go, and what could be
+// had of it, knowing_test.go), and beside somebody who uses the same organisation (strangers_test.go). The other part drives admission itself
 // with nothing but sizes, for bodies of megabytes would measure the copying of memory:
 // capacity under every kind of caller (capacity_test.go), requests of mixed sizes
 // (mixed_test.go), callers of different manners that share a pool: whether what they are

@@ -47,6 +47,8 @@ type foreign struct {
 	waits atomic.Int64
 	worst atomic.Int64 // times that one request had to wait
 
+	account *account
+
 	begin   time.Time
 	unknown atomic.Int64 // refusals before the first answer
 	mu      sync.Mutex
@@ -54,7 +56,7 @@ type foreign struct {
 }
 
 func newForeign(t *testing.T, r regime) *foreign {
-	f := &foreign{regime: r, t: t}
+	f := &foreign{regime: r, t: t, account: newAccount()}
 	if f.latency == 0 {
 		f.latency = latency
 	}
@@ -98,7 +100,7 @@ func newForeign(t *testing.T, r regime) *foreign {
 	}
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
-	f.app, err = app.Start(t.Context(), cfg, app.Options{Store: storage.NewMemory(time.Now), Logger: slog.New(slog.DiscardHandler), Transport: trip})
+	f.app, err = app.Start(t.Context(), cfg, app.Options{Store: storage.NewMemory(time.Now), Logger: slog.New(f.account), Transport: trip})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, f.app.Close(context.Background())) })
 	return f
@@ -205,6 +207,16 @@ func (f *foreign) run(d time.Duration) {
 		}
 		used += float64(sum) / float64(f.bound.Amount) * float64(f.bound.Per) / float64(d) / float64(f.organisations*f.models)
 	}
+	if f.knowable {
+		var asked []size
+		for _, x := range f.log() {
+			if x.Status == http.StatusOK {
+				asked = append(asked, size{x.Input, x.Output})
+			}
+		}
+		f.possible = knowing(asked, f, d)
+		f.t.Log(f.account.say(f, d))
+	}
 	total := f.ledger.Total()
 	total.Refused -= int(f.unknown.Load())
 	f.t.Logf("%d answered, %d refused; %.1f%% of the bound, %.1f%% of what can be had; %d waits, %d slots kept, %d of them not free in time, a request waited %d times at most",
@@ -262,6 +274,7 @@ func (f *foreign) ask(body string, millis bool, end time.Time) {
 	if f.provider == "anthropic" {
 		path = "/anthropic/v1/messages"
 	}
+	f.account.comes(body)
 	kept, due := false, time.Time{}
 	for tries := int64(1); ; tries++ {
 		w := httptest.NewRecorder()
