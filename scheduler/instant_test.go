@@ -6,6 +6,7 @@ import (
 	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/instant"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -65,4 +66,18 @@ func TestInstant(t *testing.T) {
 	assert.Equal(t, i-1, i.Add(-ms))
 	assert.Equal(t, 7*ms, (i + 7).Sub(i))
 	assert.Equal(t, -7*ms, i.Sub(i+7))
+}
+
+// TestCommon has lengths of a short window, and whole seconds that are as long.
+func TestCommon(t *testing.T) {
+	for _, c := range []struct{ one, another, most, want Instant }{
+		{1500, 2000, 10_000, 6000},
+		{1250, 2000, 10_000, 10_000},
+		{1250, 2000, 9999, 1250},
+		{1040, 2000, 10_000, 1040},
+		{2000, 2000, 10_000, 2000},
+		{20_500, 21_000, 10_000, 20_500},
+	} {
+		assert.Equal(t, c.want, instant.Common(c.one, c.another, c.most), c)
+	}
 }

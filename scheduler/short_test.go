@@ -53,7 +53,8 @@ func TestWindowThatIsLearnedWithALimit(t *testing.T) {
 }
 
 // TestShortWindowIsNotKeptForLateness: a booking is planned to last as long as its holder may be late, and in a window
-// that is shorter than that for whole requests. Once that one has come, a short window lasts no longer than it does; a
+// that is shorter than that for whole requests: of a second and the skew for twelve seconds, which are eight requests that are sent to
+// the millisecond, and six that are sent at whole seconds. Once that one has come, a short window lasts no longer than it does; a
 // longer one does until the request is settled.
 func TestShortWindowIsNotKeptForLateness(t *testing.T) {
 	for window, late := range map[time.Duration]Instant{sec: 0, 10 * sec: 0, 30 * sec: 5000} {
@@ -67,7 +68,7 @@ func TestShortWindowIsNotKeptForLateness(t *testing.T) {
 		second := d.do(noon, Reserve{Model: "m", ID: 4, Also: also, Demand: Demand{Allowance: 5 * sec}, Book: true}).Booking
 		whole := window + 5500*ms
 		if window == sec {
-			whole = 5 * 1500 * ms
+			whole = 12 * sec
 		}
 		assert.GreaterOrEqual(t, second.Start, booked.Start.Add(whole), window)
 		assert.Less(t, second.Start, booked.Start.Add(whole)+late/5+1, "told in whole seconds, but for short windows")

@@ -122,3 +122,13 @@ func (d Day) StartIn(zone *time.Location) Instant {
 func (d Day) String() string {
 	return time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly)
 }
+
+// Common returns the least length that is a whole number of times one and another, where that is no more than most; else one.
+func Common(one, another, most Instant) Instant {
+	for all := one; all <= most; all += one {
+		if all%another == 0 {
+			return all
+		}
+	}
+	return one
+}
