@@ -28,6 +28,7 @@ func many(n int) []geminisim.Key {
 // request: of forty the one serves that can, on every route.
 func TestTheLastOfManyProjectsServes(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	wordings := []string{
 		"403_suspended", "403_leaked", "403_api_off", "400_key_expired", "402_billing", "429_billing_prepaid", "429_day", "429_day_tokens",
 		"429_limit_zero_value", "400_free_tier", "403_denied",
@@ -65,6 +66,7 @@ func TestTheLastOfManyProjectsServes(t *testing.T) {
 // A general overload is not made worse: a request is sent three times at most,
 // whichever mixture it meets, and told when to come back.
 func TestOverloadIsTriedThreeTimes(t *testing.T) {
+	t.Parallel()
 	for _, mixture := range [][]string{{"429_bare"}, {"503_high_demand"}, {"429_bare", "503_high_demand"}, {"503_high_demand", "429_bare"}} {
 		for _, request := range []struct{ path, body string }{
 			{"/generate", body("hello", "")},
@@ -107,6 +109,7 @@ func TestOverloadIsTriedThreeTimes(t *testing.T) {
 // A refusal that says nothing of the other projects is found out sixteen times at most by one request, however
 // many there are.
 func TestRefusalsAreHeardSixteenTimes(t *testing.T) {
+	t.Parallel()
 	for wording, request := range map[string]string{
 		"429_minute": hello, "403_permission": hello, "429_spend": hello,
 		"429_help_only": grounded["google_search"].body, "429_search_day": grounded["google_search"].body,

@@ -36,6 +36,7 @@ func jsonResponse(r *http.Request, status int, body string) *http.Response {
 // Without a limit of tokens, more bytes than a model takes tokens are still few enough
 // tokens, as a rule.
 func TestLongTextWithoutLimitsIsCounted(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{
 			env: []string{`FLUXGATE_LIMITS={"pro":{"tpm":-1}}`},
@@ -48,6 +49,7 @@ func TestLongTextWithoutLimitsIsCounted(t *testing.T) {
 
 // Which requests are worth a round trip to countTokens.
 func TestWhatIsCounted(t *testing.T) {
+	t.Parallel()
 	small := "a short prompt"
 	// The tightest model of the chain, flash-lite, has 250,000 TPM for 15 RPM.
 	bound := strings.Repeat("x", 250_000/15)
@@ -230,6 +232,7 @@ func TestSettleTakesTheRealCount(t *testing.T) {
 // be counted.
 func TestACountNeverDecides(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	big := strings.Repeat("word ", 100_000)
 	for name, answer := range map[string]struct {
 		status int

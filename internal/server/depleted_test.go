@@ -52,6 +52,7 @@ func TestAFreeCallProvesTheKeyAlone(t *testing.T) {
 // and comes back by itself when one passes.
 func TestADepletedProjectComesBack(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "429_billing_prepaid")
 		paid := false
@@ -148,6 +149,7 @@ func TestWhoTriesADepletedProject(t *testing.T) {
 // A project that serves again has back those of its keys that were left alone for its sake, and no others; when it is
 // depleted anew, it is tried as soon as at first.
 func TestWhatServesAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "402_billing")
 		leakedStatus, leaked := refusalBody(t, "403_leaked")

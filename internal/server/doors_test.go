@@ -309,6 +309,7 @@ func TestAdministratorsOnly(t *testing.T) {
 // A body that names more than anybody means is answered with what to change, on every
 // route that reads names, and nothing is looked up or sent.
 func TestTooManyNames(t *testing.T) {
+	t.Parallel()
 	w := shared(t, nil)
 	before := len(w.sim.RequestLog())
 	var parts strings.Builder

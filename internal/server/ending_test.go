@@ -42,6 +42,7 @@ func (w *world) sends(path string, header ...string) {
 // A model of the chain that answers say is about to be shut down leaves the chain; one
 // that has time stays.
 func TestRetiringModelLeavesTheChain(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		stage  string
 		ahead  time.Duration // 0: nothing is said

@@ -36,6 +36,7 @@ var featureWordings = []string{"429_bare", "429_help_only", "429_search_zero", "
 // plain text every second and notices nothing. Upstream sees few of the first.
 func TestAFeatureIsNobodyElses(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	for name, request := range grounded {
 		for _, wording := range featureWordings {
 			if name != "google_search" && wording != "429_help_only" {
@@ -93,6 +94,7 @@ func TestAFeatureIsNobodyElses(t *testing.T) {
 // Where one project has the feature it serves, and those that haven't are asked
 // rarely.
 func TestAFeatureThatOneProjectHas(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "429_help_only")
 		up, s := stubbed(nil)
@@ -170,6 +172,7 @@ func TestOneIsTriedAfterAPause(t *testing.T) {
 // then one does. Who didn't hear what Gemini said says it all the same.
 func TestAllInstancesKnowOfAFeature(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "429_help_only")
 		var mu sync.Mutex
@@ -236,6 +239,7 @@ func TestAFeatureOfOneModel(t *testing.T) {
 // first request that asks for it is served, and each that hasn't it is asked once: 2.5 Pro
 // has no search without billing where 2.5 Flash has (documented), so one says nothing of another.
 func TestAFeatureIsFoundByTheFirst(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		chain   string
 		has     func(h heard) bool
@@ -276,6 +280,7 @@ func TestAFeatureIsFoundByTheFirst(t *testing.T) {
 // have what another hasn't: once, by the first that asks for it. From then on each project is asked
 // once after a pause, the models in turn, and more rarely each time.
 func TestAFeatureThatNobodyHas(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "429_help_only")
 		asked := make(map[string]int)

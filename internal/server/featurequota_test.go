@@ -20,6 +20,7 @@ import (
 // what doesn't loses no turn, and one refusal of Gemini's is enough: the limit that it names is
 // kept from then on, also for other models and on the days after.
 func TestAQuotaOfSearches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1},"flash":{"rpm":-1,"rpd":10}}`}})
 		w.sim.SetFeature("alpha", quota.Search, quota.FeatureLimits{PerMinute: -1, PerDay: 3})
@@ -70,6 +71,7 @@ func TestAQuotaOfSearches(t *testing.T) {
 // A limit of searches is tested once a week, by one request on a day on which it is used up: as long
 // as it stays as it was, that is all that Gemini refuses, and a rise is found then.
 func TestAQuotaOfSearchesIsTestedOnceAWeek(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{`FLUXGATE_LIMITS={"flash":{"rpm":-1,"rpd":-1}}`}})
 		w.sim.SetFeature("alpha", quota.Search, quota.FeatureLimits{PerMinute: -1, PerDay: 3})
@@ -119,6 +121,7 @@ func newImageWorld(t *testing.T, env ...string) *world {
 // A request for several images counts as many, by either route that says how many: of a limit of
 // five a minute two requests for two are served, and one for one; then Gemini isn't asked.
 func TestSeveralImagesCountAsMany(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ model, path, two, one string }{
 		"predict": {imagen, "/v1beta/models/" + imagen + ":predict", `{"instances":[{"prompt":"a banana"}],"parameters":{"sampleCount":2}}`, `{"instances":[{"prompt":"a banana"}]}`},
 		"OpenAI":  {flashImage, "/v1beta/openai/images/generations", `{"model":"` + flashImage + `","prompt":"a banana","n":2}`, `{"model":"` + flashImage + `","prompt":"a banana","n":null}`},
@@ -164,6 +167,7 @@ func TestManyImagesTakeNoMore(t *testing.T) {
 // Images are limited by the minute, of each model by itself, by whichever route they are asked for.
 // After one refusal the limit that it names is kept; text and other models go on.
 func TestAQuotaOfImages(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ model, path, body string }{
 		"generateContent":       {flashImage, "/v1beta/models/" + flashImage + ":generateContent", grounded["images"].body},
 		"streamGenerateContent": {flashImage, "/v1beta/models/" + flashImage + ":streamGenerateContent?alt=sse", grounded["images"].body},

@@ -19,6 +19,7 @@ import (
 // else's then.
 func TestModelsAreTriedInTurn(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	models := []string{pro, flash, "gemini-2.5-flash-lite"}
 	for name, asks := range map[string]func(i int) []string{
 		"each as often": func(int) []string { return models },

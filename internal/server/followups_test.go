@@ -226,6 +226,7 @@ func TestWhatBelongsTogether(t *testing.T) {
 
 // Files for many requests are spread over the projects, in groups.
 func TestUploadsAreSpread(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setup{keys: projects("a", "b", "c", "d", "e", "f", "g", "h"), sim: func(c *geminisim.Config) { c.UploadGranularity = 1 }})
 	has := make(map[string]int)
 	for range 200 {
@@ -236,6 +237,7 @@ func TestUploadsAreSpread(t *testing.T) {
 
 // Who has things in several projects all the same is told which, and how to have them in one.
 func TestBesideSaysWhere(t *testing.T) {
+	t.Parallel()
 	w := shared(t, nil)
 	byOwner := make(map[string]string)
 	for range 100 {

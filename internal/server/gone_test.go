@@ -41,6 +41,7 @@ func refusing(t testing.TB, model, wording string) func(h heard) *http.Response 
 // A model that is gone is gone in every wording: the chain goes on, on every route
 // that has one.
 func TestAModelThatIsGoneIsNotTheEndOfTheChain(t *testing.T) {
+	t.Parallel()
 	for _, wording := range goneWordings {
 		for _, request := range []struct{ name, gone, path, body, fallback string }{
 			{"auto", pro, "/v1beta/models/auto:generateContent", hello, ""},

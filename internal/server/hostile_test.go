@@ -202,6 +202,7 @@ func TestRebinding(t *testing.T) {
 
 // A name in a path is one that upstream gives out, or nothing at all.
 func TestPathsNameNothingElse(t *testing.T) {
+	t.Parallel()
 	w := shared(t, nil)
 	before := len(w.sim.RequestLog())
 	for _, id := range []string{

@@ -16,6 +16,7 @@ import (
 // However many credentials a caller sends, and wherever: upstream gets one, and
 // it is ours. It refuses requests with two.
 func TestOneCredentialGoesUpstream(t *testing.T) {
+	t.Parallel()
 	forms := []string{"x-goog-api-key", "Authorization", "Basic", "query", "X-Fluxgate-Token", "Cookie", "Proxy-Authorization", "X-Goog-User-Project"}
 	const secret = "a-caller's-own"
 	w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=gemini-2.5-flash-lite"}, sim: func(c *geminisim.Config) {

@@ -125,6 +125,7 @@ func TestNotFound(t *testing.T) {
 // What never fits has no Retry-After: coming back would be in vain.
 func TestNeverFitsTheContextWindow(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	for _, count := range []string{"auto", "exact", "estimate"} {
 		t.Run(count, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

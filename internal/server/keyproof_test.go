@@ -52,6 +52,7 @@ func (w *world) invalidKeys() (n int) {
 // One answer condemns no key, on no path on which keys are marked: the same key
 // has to fail on a free call too.
 func TestAKeyIsCondemnedByAFreeCallOnly(t *testing.T) {
+	t.Parallel()
 	paths := map[string]struct {
 		ask     func(w *world) answer
 		matches string
@@ -117,6 +118,7 @@ func TestAnUnconfirmedKeyCostsOneTry(t *testing.T) {
 // on every route, with each kind of accusation and beside an overload, and the caller isn't told that its own key is at fault.
 // A project that serves is found by the next requests, for those that refused are left alone.
 func TestAccusedKeysAreTriedThreeTimes(t *testing.T) {
+	t.Parallel()
 	const overload = `{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}`
 	for _, a := range race.First(1, accused...) {
 		for _, overloaded := range []int{0, 1, 2} { // of three answers

@@ -44,6 +44,7 @@ func (l *looped) RoundTrip(r *http.Request) (*http.Response, error) {
 // out by the first request: it is told what is wrong, is sent nowhere, takes no slot
 // and teaches nothing, on every route and whatever guards the other Fluxgate.
 func TestRequestsThatComeBack(t *testing.T) {
+	t.Parallel()
 	routes := []struct{ method, path, body string }{
 		{"POST", "/v1beta/models/gemini-2.5-pro:generateContent", hello},
 		{"POST", "/v1beta/models/auto:generateContent", hello},

@@ -134,6 +134,7 @@ func (k kind) losesLike(other kind) bool {
 // and no other.
 func TestWhoLosesATurnByARefusal(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	files, err := filepath.Glob("../upstream/gemini/testdata/*.json")
 	require.NoError(t, err)
 	require.Len(t, losers, len(files), "each body is in the table")

@@ -36,6 +36,7 @@ func (a answer) told(status int) time.Duration {
 // longer and longer as long as nothing is served. Clients of OpenAI's and Anthropic's SDKs, which
 // try any 5xx again, do so then and not after half a second.
 func TestOverloadSaysWhenToComeBack(t *testing.T) {
+	t.Parallel()
 	for _, request := range overloadedRoutes {
 		for _, keys := range []int{1, 16} {
 			t.Run(fmt.Sprint(request.path, keys), func(t *testing.T) {
@@ -102,6 +103,7 @@ func TestOverloadOfManyAtOnceIsOne(t *testing.T) {
 // wait is the later of both. Of any other failure it is all that is known: where there is room
 // upstream's words pass as they are.
 func TestFailureWithoutRoomSaysWhenThereIs(t *testing.T) {
+	t.Parallel()
 	for name, wait := range map[string]time.Duration{"503_high_demand": 5 * time.Second, "500_internal": 0, "504_deadline": 0} {
 		for _, request := range overloadedRoutes {
 			for rpm, want := range map[int]time.Duration{1: 61 * time.Second, 1000: wait} {

@@ -230,6 +230,7 @@ func (w *world) pageOf(token, size, page string) (names []string, next string) {
 // A caller's list is its own over all projects, however many others' there are, and
 // doesn't end with an empty page, whatever is deleted in the meantime.
 func TestListsAreTheCallersOwn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := shared(t, nil)
 		var hers []string

@@ -79,6 +79,7 @@ func packedBlanks(t testing.TB, coding string, mebibytes int) string {
 
 // What packedBlanks puts together is what a compressor makes.
 func TestPackedBlanks(t *testing.T) {
+	t.Parallel()
 	blanks := strings.Repeat(" ", 4<<20)
 	for coding, unpack := range map[string]func(io.Reader) (io.ReadCloser, error){
 		"gzip":    func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
@@ -197,6 +198,7 @@ func TestPackedRefusalsTeach(t *testing.T) {
 // An answer passes as it came, and is metered, and looked at for errors and silence,
 // by what is in it.
 func TestPackedAnswersAreUnderstood(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("a word or two ", 20_000)
 	for name, c := range map[string]struct{ path, text, kind string }{
 		"unary":  {unaryPath, `{"candidates":[{"content":{"parts":[{"text":"` + long + `"}]}}],"usageMetadata":{"promptTokenCount":90}}`, "application/json"},

@@ -160,6 +160,7 @@ func TestDeadline(t *testing.T) {
 
 // A 400 for size names the size and the limit.
 func TestTooLargeNamesTheLimit(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{
 			"FLUXGATE_COUNT=exact", "FLUXGATE_TOKENS=alice:alice-token-0123456789,bob:bob-token-0123456789", `FLUXGATE_CALLERS={"alice":{"rpm":2}}`,

@@ -46,6 +46,7 @@ var quoting = []string{
 // What a caller asked is in no log, metric, trace, list or document, and in no answer to another, although Gemini
 // repeats it in its errors, whatever their status, and in whatever of them.
 func TestWhatGeminiQuotesIsTheCallersAlone(t *testing.T) {
+	t.Parallel()
 	const word = "confidential-words"
 	type run struct {
 		status int

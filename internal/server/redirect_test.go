@@ -26,6 +26,7 @@ const (
 // which, and from then on all of the quota is used again.
 func TestRedirectedModels(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	for _, shared := range []bool{true, false} {
 		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -162,6 +163,7 @@ func TestRedirectWhileBeingCounted(t *testing.T) {
 // Where nothing else says whose quota a redirected model draws on, one request that waits for
 // its heir's quota alone is sent: its answer or refusal does.
 func TestRedirectWithItsOwnQuota(t *testing.T) {
+	t.Parallel()
 	for _, shared := range []bool{true, false} {
 		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

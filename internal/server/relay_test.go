@@ -58,6 +58,7 @@ func TestWholeRequestsAreCounted(t *testing.T) {
 
 // Quota for embeddings is charged per text, and limits are those of embeddings.
 func TestEmbeddingsReserveARequestPerText(t *testing.T) {
+	t.Parallel()
 	texts := func(n int) string {
 		list := make([]string, n)
 		for i := range list {

@@ -83,6 +83,7 @@ var breaks = []struct {
 // What may have been served and billed is not sent again by itself, on no route;
 // what can't have been is, on another project.
 func TestWhatMayHaveBeenServedIsNotSentAgain(t *testing.T) {
+	t.Parallel()
 	for _, route := range []struct{ name, path, body string }{
 		{"generate", "/generate", body("hello", `"model":"gemini-2.5-pro"`)},
 		{"generate without retry", "/generate", body("hello", `"model":"gemini-2.5-pro","retry":false`)},

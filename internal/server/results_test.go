@@ -100,6 +100,7 @@ func TestABatchCountsForWhoMadeIt(t *testing.T) {
 // and who leaves before its end has what came before that counted, and the rest with the next
 // reading.
 func TestAFileOfResultsCountsOnce(t *testing.T) {
+	t.Parallel()
 	w, forward := jobsWorld(t)
 	line := `{"request":{"contents":[{"parts":[{"text":"think 5 tokens"}]}]}}` + "\n"
 	const lines = 2500

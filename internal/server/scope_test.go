@@ -98,6 +98,7 @@ func TestAMinuteIsOverOnceOneIsServed(t *testing.T) {
 // What one project may not do another is asked for, and that one is left alone for a
 // while: for the model, or altogether.
 func TestProjectNotCaller(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		wording    string
 		altogether bool
@@ -150,6 +151,7 @@ func TestProjectNotCaller(t *testing.T) {
 // Only when all agree is it the caller's: it gets what Google said, each time, whether it
 // names a model or asks for the chain, of which each model is refused.
 func TestWhenAllProjectsAgree(t *testing.T) {
+	t.Parallel()
 	for _, wording := range []string{"400_free_tier", "403_permission", "403_policy"} {
 		for _, request := range []struct {
 			path, body string
@@ -243,6 +245,7 @@ func TestNoPermissionForContentIsNotTheModels(t *testing.T) {
 // costs requests that the other could serve nothing, and ends by itself.
 func TestStandingsOfAProject(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	for standing, name := range map[quota.Standing]string{
 		quota.NoGrounding: "no grounding", quota.Overspent: "overspent", quota.Depleted: "depleted",
 		quota.NoFreeTier: "no free tier", quota.NoPermission: "no permission", quota.DeniedAccess: "denied access",

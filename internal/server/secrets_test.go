@@ -25,6 +25,7 @@ import (
 // the log at its most talkative, not in /status, not in an error, not in a
 // ticket, however a request fails.
 func TestNoKeyAndNoPromptLeaks(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const prompt = "confidential-words"
 		store := &faulty{Store: storage.NewMemory(nil)}

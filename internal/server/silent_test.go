@@ -124,6 +124,7 @@ func TestWhatGoesOnIsNotBegunTwice(t *testing.T) {
 // Silence that only the end of the connection ends may be what is left of an answer: it
 // isn't sent again.
 func TestSilenceOfUnknownLengthIsNotSentAgain(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{unaryPath, streamPath, "/openai/v1/chat/completions", "/generate"} {
 		for _, text := range append([]string{"data: {\"usageMetadata\":{\"promptTokenCount\":3}}\n\n"}, silent[path]...) {
 			for _, change := range []struct {
@@ -224,6 +225,7 @@ func TestErrorsAfterSilence(t *testing.T) {
 // longer and longer; it is tried from time to time, and used again once it answers. Where
 // all are silent nobody is left alone: it is the request's fault, or the model's.
 func TestASilentProjectIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		up, s := stubbed(nil)
 		asked := map[string]int{}

@@ -55,6 +55,7 @@ func TestSpendIsOfTheProject(t *testing.T) {
 // longer and longer, an hour at most, and one request is tried each time, of whatever model.
 func TestSpendWithoutADelay(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const text = `{"error":{"code":429,"message":"You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier.","status":"RESOURCE_EXHAUSTED"}}`
 		var tried []time.Time
@@ -103,6 +104,7 @@ func (w *world) refusals() map[string][]time.Time {
 // full capacity. Once there is money again it is found out by itself.
 func TestSpendIsOfTheBillingAccount(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{
 			keys: projects("poor-1", "poor-2", "poor-3", "rich-1", "rich-2"),
@@ -161,6 +163,7 @@ func TestSpendIsOfTheBillingAccount(t *testing.T) {
 // together from then on. One that is served while the other is refused isn't.
 func TestABillingAccountIsLearned(t *testing.T) {
 	race.Skip(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("a", "b", "c"), env: []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}})
 		run := func(d time.Duration) {

@@ -19,6 +19,7 @@ import (
 // Nobody has named the limits of a model: it begins with what is built in, 10 a minute,
 // and goes up to what there is, for one 429 of upstream's, which names it.
 func TestLimitsAreFoundFromWhereTheyBegin(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + flash}, sim: func(c *geminisim.Config) {
 			c.Limits[flash] = geminisim.Limits{RPM: 14, TPM: 1_000_000, RPD: 10_000}
@@ -50,6 +51,7 @@ func TestLimitsAreFoundFromWhereTheyBegin(t *testing.T) {
 // Who comes while one request tries whether a day that nobody has named has more is told to come back in a moment, in
 // words and with ids by which no client gives up, and gets in then; the one that was sent may still be thinking.
 func TestWhileTheDayIsTestedCallersComeAgain(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/v1beta/models/" + flash + ":generateContent", "/v1beta/openai/chat/completions"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + flash, `FLUXGATE_LIMITS={"flash":{"rpm":-1}}`}, sim: func(c *geminisim.Config) {

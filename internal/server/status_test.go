@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -163,6 +164,8 @@ func (r *reading) FreshControl(ctx context.Context) (storage.Control, error) {
 // A page that is left open for a day on eight projects leaves room in what is free for the
 // requests of the day; who looks once, or changes something and looks, sees what is.
 func TestAPageLeftOpenStaysWithinTheFreeDay(t *testing.T) {
+	race.Skip(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &reading{Store: storage.NewMemory(nil)}
 		w := newWorld(t, setup{keys: projects(names("project", 8)...), store: store})
@@ -189,7 +192,8 @@ func TestAPageLeftOpenStaysWithinTheFreeDay(t *testing.T) {
 
 // What /status takes on large pools, idle and with a request on every project, whole and as it is sent.
 func TestStatusOfLargePools(t *testing.T) {
-	sizes := []int{120, 1000} // as many keys as a pool may have
+	t.Parallel()
+	sizes := race.First(1, 120, 1000) // the last: as many keys as a pool may have
 	if testing.Short() {
 		sizes = sizes[:1]
 	}

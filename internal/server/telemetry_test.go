@@ -349,6 +349,7 @@ func TestMetricsOfBookings(t *testing.T) {
 
 // Names that callers make up count together.
 func TestMetricsAreBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		watched := watch(t)
 		const served = "gemini-2.0-flash"

@@ -14,6 +14,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/journal"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -23,12 +24,19 @@ const embedding = "gemini-embedding-001"
 // listPrices are those of Google's page in dollars a million tokens: input, cached and output.
 var listPrices = map[string][3]float64{pro: {1.25, 0.125, 10}, flash: {0.30, 0.03, 2.50}, embedding: {0.15, 0.15, 0}}
 
-// A thousand requests on every route that a model answers, batches and what runs in the background
+// A hundred requests and a thousand on every route that a model answers, batches and what runs in the background
 // among them, of two callers and over two instances: what was used is what the simulator says that
 // its answers cost, to the token, of every project and model, and what of that was thought, read by
 // tools and cached. An image says nothing of its tokens. Sessions of the Live API have the same test
 // in package live, other providers' routes in package app.
 func TestUsageIsTheSimulatorsBill(t *testing.T) {
+	t.Parallel()
+	for _, requests := range race.First(1, 96, 1000) { // of each of sixteen kinds six, or some sixty
+		t.Run(fmt.Sprint(requests), func(t *testing.T) { usageIsTheSimulatorsBill(t, requests) })
+	}
+}
+
+func usageIsTheSimulatorsBill(t *testing.T, requests int) {
 	const image = "gemini-2.5-flash-image"
 	models := []string{pro, flash, embedding, image}
 	var bounds []string
@@ -96,7 +104,6 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 		}
 		return "/v1beta/openai/chat/completions", `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":"` + text + `"}],"extra_body":{"google":{"cached_content":"` + cache + `"}}}`, aliceToken
 	}
-	const requests = 1000
 	images, later, ofBatches := 0, make(map[string]string), int64(0) // tokens of callers by what they have to look at later
 	for i := range requests {
 		path, body, token := send(i)
@@ -162,7 +169,7 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 	assert.Equal(t, billed, told)
 	assert.InDelta(t, dollars, report.Total.Dollars, 1e-9)
 	assert.Positive(t, ofBatches)
-	assert.EqualValues(t, requests+ofBatches, report.Total.Requests)
+	assert.EqualValues(t, int64(requests)+ofBatches, report.Total.Requests)
 	assert.EqualValues(t, images, report.Total.Unmetered)
 	assert.EqualValues(t, images, report.Total.Unpriced)
 	assert.Positive(t, report.Total.Thoughts)
@@ -174,7 +181,7 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 	alice := read(aliceToken, "caller")
 	require.Len(t, alice.Rows, 1, "a caller sees its own")
 	bob := read(bobToken, "caller")
-	assert.EqualValues(t, requests+ofBatches, alice.Total.Requests+bob.Total.Requests)
+	assert.EqualValues(t, int64(requests)+ofBatches, alice.Total.Requests+bob.Total.Requests)
 	assert.Equal(t, report.Total.Output, alice.Total.Output+bob.Total.Output)
 	t.Logf("%d requests: input %d, output %d, thoughts %d, cached %d, tools %d, $%.6f, as the simulator has it",
 		report.Total.Requests, report.Total.Input, report.Total.Output, report.Total.Thoughts, report.Total.Cached, report.Total.Tools, report.Total.Dollars)

@@ -17,6 +17,7 @@ import (
 // Every error of Fluxgate's own that a caller can meet says what happened, in whose power it is, and what to do next. Those
 // of the command line are in cmd/fluxgate (TestOperatorArguments), those of settings in internal/config.
 func TestWords(t *testing.T) {
+	t.Parallel()
 	const native = "/v1beta/models/" + pro + ":generateContent"
 	const hello = `{"contents":[{"parts":[{"text":"hello"}]}]}`
 	one := func(t *testing.T, env ...string) *world {
