@@ -22,7 +22,7 @@ import (
 
 // askModel serves a request to a model.
 func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error {
-	if m.Forms && form.Is(r.Header) {
+	if m.Forms && form.Is(r.Header.Get("Content-Type")) {
 		return s.askByForm(w, r, m)
 	}
 	read, held, err := s.received.Payload(w, r)

@@ -48,7 +48,7 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match) error {
 	body, held, err := s.received.Any(w, r)
 	defer held.Release()
-	if err == nil && m.Forms && form.Is(r.Header) {
+	if err == nil && m.Forms && form.Is(r.Header.Get("Content-Type")) {
 		body.JSON, err = form.Fields(body.Text, r.Header.Get("Content-Type"))
 		r = passing.AsForm(r)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -17,9 +16,9 @@ import (
 // mediaType is that of forms that are read here.
 const mediaType = "multipart/form-data"
 
-// Is reports whether a request says that its body is a form.
-func Is(h http.Header) bool {
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+// Is reports whether a body of this type, which is that of the Content-Type header, is a form.
+func Is(contentType string) bool {
+	kind, _, _ := mime.ParseMediaType(contentType)
 	return kind == mediaType
 }
 
