@@ -23,6 +23,9 @@ import (
 // many reservations there are, and these are more than it can keep exactly.
 func TestDocumentsStaySmall(t *testing.T) {
 	race.Skip(t) // the next one does the same of fewer models
+	if testing.Short() {
+		t.Skip("the next one does the same of fewer models")
+	}
 	documentsStaySmall(t, scheduler.MaxModels, nil)
 }
 
