@@ -22,8 +22,8 @@
 //
 // The waitlist, whom this instance told which time, is in memory. It makes waiting
 // callers be told different times. Where a day is spent instances tell times of the next one for hours, and nobody
-// writes: each counts whom it told as often as there are instances at work, by what was written, and callers get
-// as many of those times each, by their weights, so that no crowd comes when that day begins. A short hash of each entry is stored with the
+// writes. So each instance takes it that every other one at work (the last writers that the documents name) told as
+// many callers as it did itself. Callers get as many of those times each, by their weights. So no crowd comes when that day begins. A short hash of each entry is stored with the
 // next commit of the project, so that other instances recognise a returner too.
 //
 // Many clients come back by their own clock and not when they were told. The same body
@@ -37,8 +37,8 @@
 //
 // Some clients can't sit out a wait in one go: they take it up to a minute, come back
 // then and sit out the rest ([Request].SitsOut). One that comes back after that long has
-// proved that it returns, and is booked, at the time that it was told: what is before
-// that others were told of. And who says that it can wait only so long is told at once
+// proved that it returns, and is booked at the time that it was told: the times before
+// that were told to others. And who says that it can wait only so long is told at once
 // when that isn't enough; it is kept nothing, and nobody waits for it.
 //
 // Who was told a time and doesn't come is in nobody's way once that has passed: whoever
@@ -78,8 +78,8 @@
 // told a time that has been given to somebody with less is told another when it comes, and
 // keeps its place among its caller's requests by how long it has waited. Whoever comes
 // early is served like any other, if it is its turn. Who hasn't come a second after its
-// time isn't waited for; and of a caller's promises as many are in the way as it came for
-// lately, so what nobody will come for is told to others.
+// time isn't waited for. If a caller came for only half of its last promises, only half of those that it has now keep others
+// from going (more where it returns to other instances too): so slots that nobody will come for are used.
 //
 // What each was served the projects keep, written with the admission itself,
 // so that every instance knows; promises, an instance knows those that it made.
@@ -91,8 +91,8 @@
 // beside that, and a slot that is kept stands idle until its holder comes. While more callers
 // wait than there are projects, and more than two, a caller books only if it has had less
 // than others on average, by the largest request that waits or more: turns see to it that
-// everybody gets as much. Then who came late for others is waited for as much longer than that second,
-// within the hold, or it would find its turns taken.
+// everybody gets as much. Then a caller that came late for earlier promises is waited for beyond that
+// second, by as much as it was late then, but no longer than the hold: else its turns would be taken.
 //
 // A minute takes so many requests and so many tokens, and what is left of one is lost once the
 // other is used up. So where callers wait, a request goes where it leaves least unused; one that

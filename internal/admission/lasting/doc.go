@@ -1,5 +1,5 @@
-// Package lasting keeps the place of a request that goes on, as a session does, among those
-// that are so many at a time. It counts until it is settled, and no longer than its calendar
-// says unless it is extended: an instance that is gone extends nothing, so what it had is
-// free again after that.
+// Package lasting keeps the place of a request that goes on, as a session does, where a limit says
+// how many may go on at a time. The request counts until it is settled, and no longer than its
+// calendar says unless it is extended. An instance that is gone extends nothing, so the places that
+// it held are free again after that.
 package lasting
