@@ -376,16 +376,34 @@ func TestImports(t *testing.T) {
 
 // Whoever decides by a store, and whoever tests that, links no client of a database.
 func TestStorageLinksNoCloud(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "-test", "./storage", "./storage/storetest", "./internal/admission")
+	all := linked(t, "-test", "./storage", "./storage/storetest", "./internal/admission")
+	require.Contains(t, all, module+"/scheduler")
+	for _, one := range all {
+		assert.False(t, within(one, "cloud.google.com/go", "google.golang.org"), one)
+	}
+}
+
+// Bodies are read without HTTP, here and in whatever reading them imports.
+func TestPayloadLinksNoHTTP(t *testing.T) {
+	all := linked(t, "./internal/payload/...")
+	for _, want := range []string{"", "/answers", "/form", "/lines", "/references"} {
+		require.Contains(t, all, module+"/internal/payload"+want)
+	}
+	for _, one := range all {
+		assert.False(t, within(one, "net/http"), one)
+	}
+}
+
+// linked returns the packages named and all that they import, directly or indirectly. With -test, so do their tests.
+func linked(t *testing.T, named ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-deps"}, named...)...)
 	cmd.Dir = filepath.FromSlash(root)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	require.NoError(t, err, stderr.String())
-	require.Contains(t, string(out), module+"/scheduler\n")
-	for _, linked := range strings.Fields(string(out)) {
-		assert.False(t, within(linked, "cloud.google.com/go", "google.golang.org"), linked)
-	}
+	return strings.Fields(string(out))
 }
 
 func TestSchedulerHasNoClock(t *testing.T) {
