@@ -14,6 +14,12 @@
 // first 12 hexadecimal digits of the SHA-256 of the value, tells whether the
 // key behind an ID has changed.
 //
+// # Revoked keys
+//
+// A pool goes on listing a key that was revoked. When a provider refuses a key, and a free call
+// confirms that it is invalid, package dispatch (condemn in free.go) marks it in its project's document;
+// package admission (candidates.go) chooses no marked key, until package validation finds that it works.
+//
 // # Projects
 //
 // Google limits projects, not keys, so keys that declare one project share its
