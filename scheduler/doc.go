@@ -24,6 +24,8 @@
 //
 // RPD is counted on the Pacific date of the start, and on both dates when the arrival may fall on
 // the other side of a midnight. A [Day] lasts 23 or 25 hours when the clocks change.
+// Where it begins and ends is computed in package instant (Day.Start, Day.End); nothing runs at midnight: whoever decides
+// takes the day of its instant.
 //
 // # Several calendars
 //
@@ -80,10 +82,11 @@
 // thousand times as much. Either is tested where it is used up and no other project has room: one
 // request at a time, in the whole deployment, is let beyond it as a [Probe], while all others keep
 // to it. If upstream answers, the limit gives way or is raised; if it refuses, the limit holds for
-// another day; if it does neither, nothing is known, and another may. Of a limit per day that is only a start the first goes half a second after all that
-// was sent within it had to have arrived, each further one half a second after a refusal of the one
-// before it could have been recorded (beyond some thousands on a day, twice as fast as the limit per minute has
-// them go), and whoever comes in between is told to come again soon (ByTest) rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
+// another day; if it does neither, nothing is known, and another may. Where a limit per day
+// is only a start, probes follow each other sooner. The first goes half a second after all requests within the limit must have
+// arrived. Each further one goes half a second after a refusal of the one before would have been recorded (beyond some thousands
+// on a day, twice as fast as the limit per minute has them go). Whoever comes in between is told to come again soon (ByTest)
+// rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
 // that it is found out. Limits that an operator has named are never tried beyond.
 //
 // What others use of the same limits is told by answers ([Heard]). Where more than a sixteenth of a limit was found to be
@@ -108,8 +111,9 @@
 //
 // There are [MaxModels] calendars of models and [MaxOthers] others. No number of names locks anybody
 // out: one on which nothing weighs gives its place to one that needs it, and what it counted today
-// and learned is kept as an [Idle]. What upstream says of a limit of another provider's model for which there
-// is no place is kept so too, and its model is held to what keeps that limit in any case.
+// and learned is kept as an [Idle]. If there is no place for the calendar of a limit
+// that another provider named, the limit is kept so too, and until there is one its model is held to so little that the limit
+// can't be broken.
 //
 // # Choosing and changing
 //

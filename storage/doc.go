@@ -106,11 +106,11 @@
 // A database can be emptied, or set back to an older copy, under running instances.
 // Whoever reads a document that is missing, or hasn't come of what was known to be
 // durable, joins both by the stricter reading (package merge, below this one) and writes
-// that before anything more is admitted. What others wrote after the last that it saw can't
-// be known: unless none were noticed for five minutes the project is closed until it can't
-// count any more, and so is a model that wasn't used before, as far as is known: the control
-// document, which is read before its first use, says when it was restored. What nobody knows
-// who runs is lost. The control document is restored before anything is decided by it, with
+// that before anything more is admitted. It can't know what others wrote after
+// the last state that it saw. So if it noticed another writer in the last five minutes, it closes the
+// project until all that may be missing can't count any more. It closes a model likewise whose
+// first use, as far as it knows, comes after a loss: the control document, which is read before
+// that, says when it was restored. What no running instance knows is lost. The control document is restored before anything is decided by it, with
 // a new epoch, and a record when somebody reads or changes it. All of it is said in the log
 // and to Options.Noticed.
 //
