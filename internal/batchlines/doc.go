@@ -4,10 +4,10 @@
 //
 // A file is looked through while it is uploaded, since what has been uploaded can't be read again, and
 // what is found is looked up in package resources. Any file is taken: most are no batches, and are
-// none of ours. But one that names what wasn't its caller's, in the file's own project, when it was
-// uploaded, or what can't be read as lines of JSON, is noted as such, and no batch of a caller's that
-// may use its own alone is made of it. A file of which nothing is noted may be: what was uploaded through a
-// build that looked through none, too.
+// none of our business. But a file is noted as unfit if it can't be read as lines of JSON, or if it names
+// something that wasn't its caller's, in the file's own project, when it was uploaded. A caller who may use
+// only its own resources can't make a batch of an unfit file. A file without a note can be made a batch of,
+// even if an older build, which looked through no files, uploaded it.
 //
 // An upload in several pieces may go through several instances. What one has to know of the pieces
 // before it is kept with the upload, sealed with the ID of that, which nobody has but the caller and

@@ -8,8 +8,8 @@
 // contents, tools of its own), media of a prompt. Among the others scheduling decides, as among
 // Gemini's models: the earliest start, then the first of the chain.
 //
-// Where the chain is Gemini's alone, or a request is for one model, it is none of this
-// package's, and nothing is as it wouldn't be without it.
+// Where the chain has only models of Gemini, or a request names one model, this package
+// changes nothing.
 //
 // Files, from the top down; a file calls only those below it:
 //

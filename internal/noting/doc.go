@@ -1,6 +1,6 @@
-// Package noting has it written down, while an answer passes and before its caller sees it, whose what
-// it tells of is: what was made, what is within that and named by itself, and the container that it was
-// made with. Where that is in an answer the route says (package routes); it is kept by package resources.
+// Package noting records who owns what an answer names, while the answer passes and before its caller
+// sees it: what was made, the parts of that with names of their own, and the container that it was made
+// with. The route says where in an answer the names are (package routes). Package resources keeps the owners.
 //
 // Files, from the top down; a file calls only those below it:
 //

@@ -1,5 +1,5 @@
-// Package threadtime tells tests how long a processor has worked for them, which a busy machine
-// makes no longer as it does what a clock shows.
+// Package threadtime tells tests how long a processor has worked for them. Other programs on a busy
+// machine don't add to that, as they do to the time that a clock shows.
 //
 // Files, from the top down; a file calls only those below it:
 //

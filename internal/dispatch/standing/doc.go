@@ -10,15 +10,15 @@
 // if it had been sent now, and a little longer, with an eighth of it left free beside it. Who sends
 // steadily has sent the next by then, so a user who comes is met by one refusal and not by one for
 // each request. After a while in which nothing was told the first request
-// goes before the others, which wait for what its answer tells ([scheduler.Heard]). What an answer tells of others
-// was sent before the request that it answers arrived, however long the answer took, and leaves the
-// window at most a window after that: what is told later is of other requests. What is said is as of when the request arrived;
-// what has been filled again since counts as not used. Of a limit that is filled evenly, as resets have shown it to be, what is
+// goes before the others, which wait for what its answer tells ([scheduler.Heard]). What an answer
+// tells of others' use is as of the instant at which the request that it answers arrived, however long the answer took.
+// So all of that use was sent before then, and has left the window a window later: what is told after that is other use.
+// What has been filled again since counts as not used. Of a limit that is filled evenly, as resets have shown it to be, what is
 // missing is compared with what would be, had nobody else sent anything.
 //
 // A limit of a minute is the model's calendar's. But tokens that count as they are used (Groq's) have a
 // bucket beside it ([scheduler.OfUsed]) once their reset has shown that they are filled evenly, and then
-// the model's window holds twice as many, which is what can pass through that within a minute. In a window
+// the model's window holds twice as many: a bucket that is full lets so many pass within a minute. In a window
 // what was reserved for an answer, and wasn't used, would be lost until more than that has left it.
 //
 // A limit of another period has a calendar beside the model's that is made for it: a bucket, where what is told shows that it is filled without a break; a day,

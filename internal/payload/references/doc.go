@@ -1,6 +1,7 @@
 // Package references finds what a request in OpenAI's format or Anthropic's refers to by IDs, wherever
-// it does: files, items of earlier responses, vector stores and containers. Of a request of Gemini's it finds
-// the files that it names where a file is what it is about. It is as pure as package payload.
+// it does: files, items of earlier responses, vector stores and containers. In a request
+// to Gemini it finds only the files of one member that the route names ([FilesAt]), such as the input file
+// of a batch. It is as pure as package payload.
 //
 // Files, from the top down; a file calls only those below it:
 //

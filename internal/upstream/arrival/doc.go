@@ -3,8 +3,8 @@
 // A connection's kernel knows how much of what was written the other side has acknowledged ([Conn]), and dialling shows how
 // long a way back and forth takes. Where both are short, a [Path] says how much later than it was sent a request may arrive
 // ([Path.Late]), which is less than what has to be taken where nothing is known. Each further request is watched: one that
-// isn't acknowledged in time, since a segment was lost or the way has become longer, is told of at once ([Watcher]), long
-// before what takes its place in a window of a second may be sent; and for a while nothing is known of the way any more. So what
+// isn't acknowledged in time, since a segment was lost or the way has become longer, is reported at once ([Watcher]), long
+// before the request that follows it in a window of a second may be sent; and for a while nothing is known of the way any more. So what
 // is measured needn't hold for the next request. One that waits for a connection is told of as well.
 //
 // It begins careful: nothing is known until so many requests have arrived in time, none late among them, and been seen under way

@@ -15,13 +15,13 @@
 //   - NoQuota: ClassNoQuota
 //   - Spent: ClassBilling
 //   - KeyInvalid: ClassKeyInvalid
-//   - Denied: ClassDenied, and for all who are [Everyone] ClassCaller
+//   - Denied: ClassDenied; if it concerns [Everyone], ClassCaller
 //   - ModelUnknown: ClassModelUnknown
 //   - Overloaded and Server: ClassServer
 //   - Unsure: ClassBroken
 //
-// A machine-readable code decides; then words that are known, and only by how a message begins where
-// another than the caller may lose by it, since messages may quote the caller; then a type, then the status.
+// A machine-readable code decides; then known words, then a type, then the status. Words that could
+// harm anybody but the caller count only at the beginning of a message, since messages may quote the caller.
 // Each code and text was captured, is documented, or says that it is neither; the tests say which is
 // from where.
 //
