@@ -18,6 +18,10 @@ func (c *Client) Classify(status int, body []byte, key string) *upstream.Error {
 	if c.format == Anthropic {
 		read = refusals.Anthropic
 	}
+	redirects := status/100 == 3
+	if redirects {
+		body = nil // it isn't that provider's answer
+	}
 	said, r := read(status, body), upstream.NewRedactor(key)
 	e := &upstream.Error{
 		Provider: c.name, Class: classOf(said), HTTPStatus: said.Status, Status: word(said.Type, r), Reason: word(said.Code, r),
@@ -35,8 +39,8 @@ func (c *Client) Classify(status int, body []byte, key string) *upstream.Error {
 	case upstream.ClassDenied:
 		e.Reason = upstream.ReasonPermission
 	}
-	if status/100 == 3 { // it isn't that provider's answer
-		e.HTTPStatus, e.Body, said.Message = http.StatusBadGateway, nil, "The provider redirects, which isn't followed: is it asked at the right address?"
+	if redirects {
+		e.HTTPStatus, said.Message = http.StatusBadGateway, "The provider redirects, which isn't followed: is it asked at the right address?"
 	}
 	if e.Message = upstream.Clip(r.Text(strings.ToValidUTF8(said.Message, "\uFFFD"))); e.Message == "" {
 		e.Message = http.StatusText(e.HTTPStatus)

@@ -76,10 +76,12 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// A redirect is told as one, whatever is in it, in the log too.
+// A redirect is told as one, whatever is in it, in the log too, and nothing is learned of its words.
 func TestRedirectIsTold(t *testing.T) {
-	e := client(t, Config{Name: "openai", Format: OpenAI, Header: authorization}).Classify(308, []byte(`{"error":{"message":"Moved","type":"x"}}`), testKey)
+	e := client(t, Config{Name: "openai", Format: OpenAI, Header: authorization}).Classify(308, []byte(`{"error":{"message":"Moved","type":"x","code":"insufficient_quota"}}`), testKey)
 	assert.Equal(t, 502, e.HTTPStatus)
+	assert.Equal(t, upstream.ClassServer, e.Class)
+	assert.Empty(t, e.Status+e.Reason)
 	assert.Empty(t, e.Body)
 	assert.Equal(t, "The provider redirects, which isn't followed: is it asked at the right address?", e.Message)
 	assert.Contains(t, e.Error(), e.Message)
