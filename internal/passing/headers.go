@@ -137,14 +137,19 @@ func Headers(to, from http.Header, list []string) {
 var otherPrefixes = []string{"Anthropic-", "X-Claude-Code-", "X-Stainless-", "X-Codex-", "Openai-", "X-Openai-"}
 
 // kept are the words in names of those that stay here: they say in whose name a key is used, or for which of its
-// organisation's workspaces or projects, on whose limits the request would count then; or are what one organisation's
-// server gave a client, to be sent back to that one.
-var kept = []string{"Account", "Authorization", "Fedramp", "Key", "Organization", "Project", "Turn-State", "Workspace"}
+// organisation's workspaces or projects, on whose limits the request would count then;
+// or are what one organisation's server gave a client, to be sent back to that one; or may be secrets.
+var kept = []string{
+	"account", "auth", "cookie", "credential", "fedramp", "key", "organization", "project", "secret", "token", "turn-state", "workspace",
+}
 
 // IsOther reports whether a header of a request passes by its name where the provider isn't Gemini.
 func IsOther(name string) bool {
-	return slices.ContainsFunc(otherPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) &&
-		!slices.ContainsFunc(kept, func(word string) bool { return strings.Contains(name, word) })
+	if !slices.ContainsFunc(otherPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+		return false
+	}
+	name = strings.ToLower(name) // of words behind anything but "-" the first letter isn't large
+	return !slices.ContainsFunc(kept, func(word string) bool { return strings.Contains(name, word) })
 }
 
 // OtherHeaders copies the headers of a request that pass to other providers than Gemini alone.

@@ -8,7 +8,7 @@ import (
 )
 
 // TestOtherHeaders: what clients of other providers say passes whatever names their next version has for it, but for
-// what would have a key used for another organisation, workspace or project of its own.
+// what would have a key used for another organisation, workspace or project of its own, and for what may be a secret.
 func TestOtherHeaders(t *testing.T) {
 	passes := []string{
 		"Anthropic-Beta", "Anthropic-Version", "Anthropic-Dangerous-Direct-Browser-Access", "Anthropic-User-Profile-Id", "Idempotency-Key", "Originator",
@@ -18,6 +18,8 @@ func TestOtherHeaders(t *testing.T) {
 	}
 	stays := []string{
 		"Anthropic-Workspace-Id", "Anthropic-Organization-Id", "Openai-Organization", "Openai-Project", "X-Openai-Actor-Authorization", "X-Openai-Fedramp",
+		"Anthropic-Api-Key", "Anthropic-Auth-Token", "Openai-Account-Id", "Openai-Client-Secret", "Openai-Sentinel-Token", "X-Openai-Api-Key",
+		"X-Openai-Session-Cookie", "Openai-my_organization", "X-Openai-actor_authorization", // which is a name like any other to who takes _ for -
 		"X-Codex-Turn-State", "Chatgpt-Account-Id", "Anthropic", "Forwarded", "X-Fluxgate-Provider", "X-Forwarded-For", "X-Anthropic-Beta",
 	}
 	from, to := http.Header{}, http.Header{}
