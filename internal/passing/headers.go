@@ -137,10 +137,10 @@ func Headers(to, from http.Header, list []string) {
 var otherPrefixes = []string{"Anthropic-", "X-Claude-Code-", "X-Stainless-", "X-Codex-", "Openai-", "X-Openai-"}
 
 // kept are the words in names of those that stay here: they say in whose name a key is used, or for which of its
-// organisation's workspaces or projects, on whose limits the request would count then;
+// organisation's workspaces, projects or customers (a user profile), on whose limits or bill the request would count then;
 // or are what one organisation's server gave a client, to be sent back to that one; or may be secrets.
 var kept = []string{
-	"account", "auth", "cookie", "credential", "fedramp", "key", "organization", "project", "secret", "token", "turn-state", "workspace",
+	"account", "auth", "cookie", "credential", "fedramp", "key", "organization", "profile", "project", "secret", "token", "turn-state", "workspace",
 }
 
 // IsOther reports whether a header of a request passes by its name where the provider isn't Gemini.
