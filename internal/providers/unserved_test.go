@@ -17,6 +17,8 @@ func TestUnserved(t *testing.T) {
 		assert.Empty(t, Unserved(provider, nil))
 	}
 	assert.Equal(t, completion.FrequencyPenalty, Unserved("cerebras", []string{completion.Logprobs, completion.FrequencyPenalty}))
+	assert.Equal(t, completion.MaxCompletion, Unserved("mistral", []string{completion.Several, completion.MaxCompletion}))
+	assert.Equal(t, completion.Store, Unserved("mistral", []string{completion.Store}))
 	assert.Empty(t, Unserved("mistral", []string{completion.Several, completion.FrequencyPenalty}), "it serves both")
 	assert.Equal(t, completion.Stop, Unserved("xai", []string{completion.Several, completion.Logprobs, completion.Stop}))
 	assert.Equal(t, completion.Logprobs, Unserved("together", []string{completion.LogitBias, completion.Several, completion.Stop, completion.Logprobs}))
