@@ -285,3 +285,20 @@ func TestLimitWithoutAPlace(t *testing.T) {
 	require.Equal(t, Admitted, d.do(noon, Reserve{Model: model, ID: 1, Also: also}).Verdict)
 	assert.Equal(t, Refused, d.do(noon, Reserve{Model: model, ID: 2, Also: also}).Verdict)
 }
+
+// TestBookingOnABucketWithoutSkew: what is taken out of a bucket of a short period counts for the skew alone, which may be none.
+func TestBookingOnABucketWithoutSkew(t *testing.T) {
+	on := OfBucket("m", sec)
+	d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+	d.rules.Skew = 0
+	d.rules.Specs = map[string]Spec{on: {
+		Window: sec, Refill: true, Burst: Burst{Requests: 1}, EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}},
+	}}
+	also := []Weight{{On: on}}
+	require.Equal(t, Admitted, d.do(noon, Reserve{Model: "m", ID: 1, Also: also}).Verdict)
+	booked := d.do(noon, Reserve{Model: "m", ID: 2, Also: also, Demand: Demand{Allowance: 5 * sec}, Book: true})
+	require.Equal(t, Booked, booked.Verdict)
+	assert.Equal(t, noon+1000, booked.Start)
+	assert.Equal(t, 5*sec, booked.Booking.Demand.Allowance)
+	assert.Equal(t, Admitted, d.do(booked.Start, Reserve{Model: "m", ID: 3, Also: also, Booking: booked.Booking.ID}).Verdict)
+}

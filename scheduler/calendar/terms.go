@@ -134,10 +134,10 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 
 // Whole returns by how much longer a booking is planned to last that is planned to last so much longer: the same, unless the
 // window is shorter. Then it is rounded up, so that requests one after the other fill all of it, be they sent to the millisecond
-// or at whole seconds: others take its place once its holder has come, until the next booking.
+// or at whole seconds: others take its place once its holder has come, until the next booking. A bucket has no window to fill.
 func (t *Terms) Whole(allowance time.Duration) time.Duration {
 	one := t.length(0)
-	if !t.Short() || millis(allowance) < one {
+	if t.refill || !t.Short() || millis(allowance) < one {
 		return allowance
 	}
 	return ((one + millis(allowance)).Ceil(instant.Common(one, one.Ceil(second), 10*second)) - one).Sub(0)
