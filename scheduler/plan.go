@@ -260,7 +260,9 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 	}
 	from := max(now, s.From)
 	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, from)
-	if o.Cause.Daily() {
+	ended, on := spentOn(all, now)
+	spent = ended != NoCause && o.Probe == NoCause
+	if o.Cause != ByTest && (o.Cause.Daily() || spent && ended.Daily()) {
 		if o.Instances = s.Instances; s.waitlist && s.Instances > 1 {
 			for i := range all {
 				all[i].told = timesAsMany(all[i].told, int64(s.Instances))
@@ -269,14 +271,8 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 		}
 	}
 	o.Wait = o.Start.Sub(now)
-	for i := range all {
-		x := &all[i]
-		if cause := x.c.Spent(&x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
-			if spent = true; o.Cause != ByTest {
-				o.Cause, o.On = cause, x.name(i)
-			}
-			break
-		}
+	if spent && o.Cause != ByTest {
+		o.Cause, o.On = ended, on
 	}
 	if !s.waitlist && s.Waitlist != nil && o.Wait > 0 {
 		for i := 0; i < len(all) && !s.told; i++ {
@@ -284,6 +280,16 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 		}
 	}
 	return spent
+}
+
+// spentOn returns why the day is spent of what a request weighs on, and on which calendar first; NoCause if it is on none.
+func spentOn(all []side, now Instant) (cause Cause, on string) {
+	for i := range all {
+		if cause = all[i].c.Spent(&all[i].t, now, all[i].d); cause != NoCause {
+			return cause, all[i].name(i)
+		}
+	}
+	return NoCause, ""
 }
 
 // timesAsMany returns bookings of n times as much.

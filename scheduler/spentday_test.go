@@ -53,3 +53,36 @@ func TestInstancesTellOfTheNextDay(t *testing.T) {
 		}
 	}
 }
+
+// So it is where the day is spent of what a request weighs beside its model, whose minutes are what is told by, and where there
+// are more instances once a minute is full of those that one told.
+func TestInstancesTellOfTheNextDayOfAFeature(t *testing.T) {
+	const rpm = 10
+	on := OfFeature(EachModel, "search")
+	p := newPool(t, 1, map[string]Limits{"a": {RPM: rpm, TPM: Unlimited, RPD: Unlimited}})
+	p.rules.Specs = map[string]Spec{on: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: Unlimited, TPM: Unlimited, RPD: 1}}}}
+	also := []Weight{{On: on}}
+	now := pacific("2026-06-15 20:00:00")
+	p.at[0], _ = apply(t, p.rules, p.at[0], now, Reserve{Model: "a", ID: 1, Demand: Demand{Tokens: 1}, Also: also})
+	now += 61_000
+	midnight := DayOf(now).End()
+	for _, instances := range []int{1, 4} {
+		minutes := make(map[time.Duration]int)
+		for i := range 2 * rpm {
+			req := ask(1)
+			req.Chain, req.Instances, req.Also = []string{"a"}, instances, func(string) []Weight { return also }
+			got, cause := p.plan(now, req)
+			require.Equal(t, NoCause, cause)
+			assert.Equal(t, ByRPD, got.Cause)
+			assert.Equal(t, on, got.On)
+			assert.Equal(t, instances, got.Instances, "the %dth", i+1)
+			minutes[got.Start.Sub(midnight)/(61*time.Second)]++
+			b := Booking{Start: got.Start, Demand: req.Demand}
+			p.waitlist[0]["a"] = append(p.waitlist[0]["a"], b)
+			p.waitlist[0][on] = append(p.waitlist[0][on], b)
+		}
+		for minute, n := range minutes {
+			assert.LessOrEqual(t, n, 1+rpm/instances, "minute %d", minute)
+		}
+	}
+}
