@@ -28,3 +28,23 @@ func TestCallersAreForgottenOneByOne(t *testing.T) {
 	}
 	assert.Zero(t, r.Of("comes-0"), "of thousands before")
 }
+
+// Of who never came back nobody is expected at one instance. At several one may have come here and wasn't: so many times four as there are
+// instances are expected of 64, and all of who came for one in four at any.
+func TestWhoIsExpectedAtSeveralInstances(t *testing.T) {
+	for instances, want := range map[int][3]int{0: {0, 4, 64}, 1: {0, 4, 64}, 2: {8, 16, 64}, 4: {16, 32, 64}, 255: {64, 64, 64}} {
+		for i, came := range [3]int{0, 1, 16} {
+			var r Record
+			for j := range 64 {
+				r = r.And(j < came)
+			}
+			n := 0
+			for id := range uint64(64) {
+				if r.Expects(id, instances) {
+					n++
+				}
+			}
+			assert.Equal(t, want[i], n, "came for %d of 64, %d instances", came, instances)
+		}
+	}
+}

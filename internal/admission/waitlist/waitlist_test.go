@@ -167,6 +167,8 @@ func TestReturnsElsewhereAreNoNoShows(t *testing.T) {
 	l.CameHere(now)
 	assert.True(t, l.likely(p, alice, now+1000), "three of four return elsewhere")
 	assert.False(t, l.likely(p, alice, now+elsewhere))
+	p.Tells = 1
+	assert.True(t, l.likely(p, alice, now+elsewhere), "who was told of another day may go to any")
 }
 
 // Whether anybody waits for a model is known without looking at all promises.
