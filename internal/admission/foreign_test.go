@@ -78,6 +78,24 @@ func TestWhoComesLateIsNotAnotherInstances(t *testing.T) {
 	})
 }
 
+// Nor does who brings a ticket once more, as it got no answer.
+func TestWhoComesTwiceIsNotAnotherInstances(t *testing.T) {
+	inKept(t, 1, func(k *kept) {
+		assert.Nil(t, k.asks("a", false))
+		req := k.request("twice", 1)
+		told := k.admits(req)
+		k.sleepUntil(told.Start.Sub(k.began).Seconds())
+		ticket, err := k.ReadTicket(told.Ticket)
+		require.NoError(t, err)
+		req.Ticket = ticket
+		for range 2 {
+			_, _, err = k.Admit(t.Context(), req)
+			require.NoError(t, err)
+		}
+		assert.True(t, k.doubted("away"))
+	})
+}
+
 // What another instance told does show that.
 func TestWhoComesHereIsAnotherInstances(t *testing.T) {
 	inKept(t, 1, func(k *kept) {

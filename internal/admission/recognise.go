@@ -50,7 +50,7 @@ func (d *decision) recogniseTold(p *waitlist.Promise) {
 		d.comesEarly(p, now)
 		return
 	}
-	if d.c.waitlist.Take(p.ID, d.c.Now()) == nil && !d.c.waitlist.Lost(p.Hash, p.ID) {
+	if d.c.waitlist.Take(p.ID, d.c.Now()) == nil && !d.c.waitlist.Told(p.Hash, p.ID) {
 		d.c.waitlist.CameHere(d.c.Now())
 	}
 	d.comesLate(p.Start, p.Told, p.Since, d.c.Now())

@@ -33,14 +33,26 @@ func (l late) take(hash uint64, now scheduler.Instant) *Promise {
 	return p
 }
 
-// Lost reports whether this instance told a request a time whose hold is over, by which it
-// may be recognised still.
-func (l *List) Lost(hash, id uint64) bool {
+// Told reports whether it was this instance that told a request a time, whose hold is over and by which it
+// may be recognised still, or for which somebody has come: who brings a ticket twice got no answer to the first.
+func (l *List) Told(hash, id uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.late[hash]
-	return p != nil && p.ID == id
+	return p != nil && p.ID == id || l.taken.has(id)
 }
+
+// taken are the IDs of promises for which somebody came: the last maxLate at least, and at most twice as many.
+type taken struct{ recent, before map[uint64]bool }
+
+func (t *taken) add(id uint64) {
+	if t.recent == nil || len(t.recent) >= maxLate {
+		t.before, t.recent = t.recent, make(map[uint64]bool)
+	}
+	t.recent[id] = true
+}
+
+func (t *taken) has(id uint64) bool { return t.recent[id] || t.before[id] }
 
 // sweep forgets those for which nobody comes any more.
 func (l late) sweep(now scheduler.Instant) {

@@ -29,3 +29,15 @@ func TestOwnEntriesAreKnown(t *testing.T) {
 	assert.False(t, l.Shared("p", told[5]), "its hold is over")
 	assert.True(t, l.Shared("p", told[6]))
 }
+
+// For which promises somebody came is known of the last thousand at least, and no more than two thousand are remembered.
+func TestTakenIsBounded(t *testing.T) {
+	var x taken
+	assert.False(t, x.has(0))
+	for id := range uint64(10 * maxLate) {
+		x.add(id)
+		assert.True(t, x.has(id-min(id, maxLate-1)))
+		assert.LessOrEqual(t, len(x.recent)+len(x.before), 2*maxLate)
+	}
+	assert.False(t, x.has(0))
+}

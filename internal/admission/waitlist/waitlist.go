@@ -66,6 +66,7 @@ type List struct {
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
 	returns  *returns.Records
 	late     late
+	taken    taken                        // for which somebody came
 	lost     map[uint64]scheduler.Instant // bookings by which somebody who came after the hold was recognised, and when
 	foreign  scheduler.Instant            // when a caller last came for what another instance told it
 	swept    scheduler.Instant            // when what is over was last dropped everywhere
@@ -345,8 +346,7 @@ func (id Place) compare(o Place) int {
 	return cmp.Or(cmp.Compare(id.Project, o.Project), cmp.Compare(id.Model, o.Model))
 }
 
-// TakeStarted forgets and returns the oldest slot of a request hash that has started;
-// nil if none has.
+// TakeStarted forgets and returns the oldest slot of a request hash that has started; nil if none has.
 func (l *List) TakeStarted(hash uint64, now scheduler.Instant) *Promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -412,8 +412,7 @@ func (l *List) Find(id uint64) *Promise {
 	return nil
 }
 
-// Take forgets and returns the slot with that ID, for its caller is here; nil if there is
-// none.
+// Take forgets and returns the slot with that ID, for its caller is here; nil if there is none.
 func (l *List) Take(id uint64, now scheduler.Instant) *Promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -455,6 +454,7 @@ func (l *List) note(caller string, came bool) {
 
 // came keeps that the caller of a promise did, and how late. The lock is held.
 func (l *List) came(p *Promise, now scheduler.Instant) {
+	l.taken.add(p.ID)
 	if now < p.Start || l.over(p.Start, now) {
 		l.note(p.Caller, true)
 		return
