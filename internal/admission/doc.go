@@ -92,7 +92,10 @@
 // wait than there are projects, and more than two, a caller books only if it has had less
 // than others on average, by the largest request that waits or more: turns see to it that
 // everybody gets as much. Then a caller that came late for earlier promises is waited for beyond that
-// second, by as much as it was late then, but no longer than the hold: else its turns would be taken.
+// second, by as much as it was late then, but no longer than the hold: else its turns would be taken. And where sizes are
+// mixed a request for which there is room waits all the same if it would bring its caller further ahead of others than
+// about a third of the largest that waits, unless much would stand idle beside it: so any ten minutes are nearer to
+// a fair share ([fair.Contest.TooSoon]).
 //
 // A minute takes so many requests and so many tokens, and what is left of one is lost once the
 // other is used up. So where callers wait, a request goes where it leaves least unused; one that

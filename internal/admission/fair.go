@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/packing"
@@ -45,13 +46,29 @@ func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candida
 	if !first.Now() {
 		return d.inTurn(now, candidates, req)
 	}
-	packed, choose := k.pack(d.rules, now, candidates, req, d.waits() && first.Project != req.Near)
+	if later := d.tooSoon(now, candidates, req.Instances > 1); later > 0 {
+		req.From = now.Add(later)
+		return d.inTurn(now, candidates, req)
+	}
+	average := k.average(k.promise)
+	packed, choose := packing.Pack(d.rules, now, candidates, k.model, req, average, d.waits() && first.Project != req.Near)
 	offer, cause := d.goes(now, packed, req, choose)
 	if len(packed) < len(candidates) && (cause != scheduler.NoCause || offer.Model != first.Model || d.rules.Prefers(first.Project) && !d.rules.Prefers(offer.Project)) {
-		packed, choose = k.pack(d.rules, now, candidates, req, false)
+		packed, choose = packing.Pack(d.rules, now, candidates, k.model, req, average, false)
 		offer, cause = d.goes(now, packed, req, choose)
 	}
 	return offer, cause
+}
+
+// tooSoon returns for how long the request waits lest its caller be too far ahead of others. That is while more
+// of them wait than there are projects, with sizes that use up tokens first, and not much would be left beside it.
+func (d *decision) tooSoon(now scheduler.Instant, candidates []scheduler.Candidate, several bool) time.Duration {
+	k := d.contest
+	if !k.crowded() || !d.waits() || !packing.Large(d.rules, now, candidates, k.model, k.average(k.promise)) ||
+		packing.MuchLeft(d.rules, now, candidates, k.model, d.demand) {
+		return 0
+	}
+	return k.TooSoon(k.request, several)
 }
 
 // waits reports whether the request may be told a later time than the first.
@@ -84,27 +101,6 @@ func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidat
 		return offer, cause
 	}
 	return later, cause
-}
-
-// pack returns the candidates, those first on which the request leaves least unused, and how to choose
-// of them. Where it may go elsewhere and is too small for some beside those that wait, it is the others, if one
-// of these has room for it soon. Where those that wait use up a minute's requests before its tokens, it is by
-// chance.
-func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, req scheduler.Request, elsewhere bool) (packed []scheduler.Candidate, choose func(int) int) {
-	average := k.average(k.promise)
-	if len(all) < 2 || !packing.Large(rules, now, all, k.model, average) {
-		return all, rand.IntN
-	}
-	packed = all
-	if elsewhere {
-		if fit := packing.Fitting(rules, now, all, k.model, req.Demand, average); len(fit) < len(all) {
-			if o, cause := scheduler.Plan(rules, now, fit, req, rand.IntN); cause == scheduler.NoCause && o.Wait <= packing.Patience {
-				packed = fit
-			}
-		}
-	}
-	packing.Evenly(rules, now, packed, k.model, req.Demand)
-	return packed, func(int) int { return 0 }
 }
 
 // first returns the promises that keep the request from going now, though it has room:

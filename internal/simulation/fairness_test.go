@@ -27,6 +27,8 @@ import (
 // hardly asks for anything.
 type fairness struct {
 	least, most float64 // of the fair share, over any ten minutes
+	off         float64 // how far from 1 those of all are, the root of the mean square
+	outside     int     // how many of these are further than a tenth
 	difference  float64 // of what two got, over any interval, in largest requests
 	bound       float64 // of it by VTC's rule, by what was sent while one hold lasts
 	steady      float64 // the same, had all been sent at an even rate
@@ -103,7 +105,7 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 		s.run(length)
 		f.refused = s.upstream.violations()
 		sums, total, largest := s.sums(callers, length)
-		f.least, f.most, f.share = anyTen(sums, total, weights, largest)
+		f.least, f.most, f.share, f.off, f.outside = anyTen(sums, total, weights, largest)
 		own := s.largest()
 		n := len(total) - 1
 		f.of = make(map[string]float64)
@@ -240,18 +242,25 @@ func uneven(own map[string]float64, weights map[string]int64) (most float64) {
 }
 
 // anyTen returns the least and the most that anybody got over any ten minutes, of a fair
-// share, and how many of the largest requests that is at least.
-func anyTen(sums map[string][]float64, total []float64, weights, largest float64) (least, most, share float64) {
+// share, how many of the largest requests that is at least, by how much all differ from 1, the root of the mean
+// square, and how many by more than a tenth.
+func anyTen(sums map[string][]float64, total []float64, weights, largest float64) (least, most, share, off float64, outside int) {
 	least, share = math.Inf(1), math.Inf(1)
+	n := 0.0
 	for from := int(warm / time.Second); from+int(over/time.Second) < len(total); from += 30 {
 		to := from + int(over/time.Second)
 		fair := (total[to] - total[from]) / weights
 		share = min(share, fair/largest)
 		for _, sum := range sums {
-			least, most = min(least, (sum[to]-sum[from])/fair), max(most, (sum[to]-sum[from])/fair)
+			x := (sum[to] - sum[from]) / fair
+			least, most = min(least, x), max(most, x)
+			n, off = n+1, off+(x-1)*(x-1)
+			if math.Abs(x-1) > 0.1 {
+				outside++
+			}
 		}
 	}
-	return least, most, share
+	return least, most, share, math.Sqrt(off / n), outside
 }
 
 // stale is how old an instance's view of what others have sent may be.
@@ -312,7 +321,7 @@ func TestFairShares(t *testing.T) {
 			}{
 				{2, false, 0.9, 1.1, 0.97, 65 * time.Second}, {5, false, 0.9, 1.1, 0.97, 65 * time.Second}, {20, false, 0.85, 1.15, 0.97, 65 * time.Second},
 				// The light caller should wait a window at most there too, but once waited for 86 s (seed 1002).
-				{2, true, 0.9, 1.1, 0.94, 125 * time.Second}, {5, true, 0.85, 1.15, 0.94, 125 * time.Second}, {20, true, 0.75, 1.25, 0.96, 125 * time.Second},
+				{2, true, 0.9, 1.1, 0.94, 125 * time.Second}, {5, true, 0.85, 1.15, 0.94, 125 * time.Second}, {20, true, 0.8, 1.22, 0.95, 125 * time.Second},
 			} {
 				for _, instances := range []int{1, 4} {
 					t.Run(fmt.Sprintf("seed %d, %d callers, mixed %v, %d instances", seed, c.callers, c.mixed, instances), func(t *testing.T) {
@@ -339,6 +348,12 @@ func TestFairShares(t *testing.T) {
 						}
 						assert.GreaterOrEqual(t, f.least, c.least)
 						assert.LessOrEqual(t, f.most, c.most)
+						if c.callers == 20 && c.mixed {
+							// It was 0.031 to 0.034 at one instance and 0.033 to 0.042 at four, where nobody for whom there was room
+							// waited lest it be ahead of others, and is 0.026 to 0.033 and 0.021 to 0.029. What that costs of what could
+							// be sent at one instance takes it below 96%, which were asked then; 95% are what is meant to be sent.
+							assert.LessOrEqual(t, f.off, map[int]float64{1: 0.036, 4: 0.033}[instances])
+						}
 						assert.LessOrEqual(t, f.difference, f.bound)
 						assert.LessOrEqual(t, f.light, c.light)
 						if *atMost == usual { // of smaller ones requests are used up before tokens
@@ -355,16 +370,16 @@ func TestFairShares(t *testing.T) {
 	t.Logf("after ten minutes, over %v\n%s\n%s", *lasts-10*time.Minute, fairnessHead, strings.Join(rows, "\n"))
 }
 
-const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | by how much shares may differ by turns alone, and with what a hold admits | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity, minutes full in requests or tokens | tokens unused for want of requests, for holders that are due, for bookings to come, while none is there that would fit, or too few for any | requests of 150,000 tokens and more sent | calls, writes per admission | bookings broken | upstream 429s | store unavailable | decisions to send took p50, p90, p99 ms |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
+const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | differ from 1, root of the mean square, and by more than 0.1 | a share, in largest requests | by how much shares may differ by turns alone, and with what a hold admits | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity, minutes full in requests or tokens | tokens unused for want of requests, for holders that are due, for bookings to come, while none is there that would fit, or too few for any | requests of 150,000 tokens and more sent | calls, writes per admission | bookings broken | upstream 429s | store unavailable | decisions to send took p50, p90, p99 ms |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
 
 // String returns the rest of its row in the table of shares.
 func (f fairness) String() string {
 	first := func(q [4]time.Duration) string {
 		return fmt.Sprintf("%.0f, %.0f, %.0f", q[0].Seconds(), q[1].Seconds(), q[2].Seconds())
 	}
-	return fmt.Sprintf("%.2f..%.2f | %.1f | %.2f, %.2f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%%, %.1f%% | %s%% | %d | %.1f, %.2f | %d | %d | %d | %d, %d, %d |",
-		f.least, f.most, f.share, f.ideal, f.held, f.difference, f.bound, f.steady, f.median.Round(time.Second), f.light.Round(time.Second),
+	return fmt.Sprintf("%.2f..%.2f | %.4f, %d | %.1f | %.2f, %.2f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%%, %.1f%% | %s%% | %d | %.1f, %.2f | %d | %d | %d | %d, %d, %d |",
+		f.least, f.most, f.off, f.outside, f.share, f.ideal, f.held, f.difference, f.bound, f.steady, f.median.Round(time.Second), f.light.Round(time.Second),
 		first(f.late), first(f.early), 100*f.used, 100*f.full, f.unused, f.large, f.calls, f.writes, f.broken, f.refused, f.unavailable, f.took[0].Milliseconds(), f.took[1].Milliseconds(), f.took[2].Milliseconds())
 }
 

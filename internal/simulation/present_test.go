@@ -55,7 +55,7 @@ func TestAllPresent(t *testing.T) {
 				p.run(*lasts)
 				assert.Zero(t, p.upstream.violations())
 				sums, total, largest := p.sums(all, *lasts)
-				least, most, share := anyTen(sums, total, float64(c.callers), largest)
+				least, most, share, _, _ := anyTen(sums, total, float64(c.callers), largest)
 				sizes, used := "equal", float64(len(p.services))/(pool*rpm*lasts.Minutes())
 				if c.mixed {
 					sizes, used = "mixed", float64(p.upstream.tokens(*lasts))/(tpm*pool*lasts.Minutes())

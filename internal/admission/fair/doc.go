@@ -25,6 +25,9 @@
 // A caller that isn't known, since a project keeps no more than scheduler.MaxServices,
 // begins there too. So thousands of callers are served in the order of their waiting.
 //
+// Turns alone let a caller be ahead by its largest request. So a request can be told to wait, though it has
+// its turn, until that brings its caller no further ahead than it may be ([Contest.TooSoon]).
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - fair.go: a contest

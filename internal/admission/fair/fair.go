@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -352,6 +353,33 @@ func (k *Contest) Ahead(caller uint32) bool { return k.Turn(caller) > k.average(
 // FarBehind reports whether a caller has had and booked less than others have on average, by
 // the largest request that waits or more.
 func (k *Contest) FarBehind(caller uint32) bool { return k.Turn(caller)+k.largest <= k.average() }
+
+// Margins say by how much a caller may be ahead of others on average by its next request, as parts of the largest that
+// waits: where one instance is at work, and where several are. There each knows only some of those that wait, so more
+// is sent out of turn, and less is lost by who has to wait for others.
+const (
+	marginAlone   = 0.4
+	marginSeveral = 0.25
+	// marginShare is as much in any case, as a part of what a caller gets in a window.
+	marginShare = 0.2
+)
+
+// TooSoon returns how long it takes, in whole seconds, until a request doesn't bring its caller further ahead of
+// others than it may be; 0: it brings it no further now. Who has had least may send anything: so there is always one
+// that may go.
+func (k *Contest) TooSoon(x Slot, several bool) time.Duration {
+	part := marginAlone
+	if several {
+		part = marginSeveral
+	}
+	share := float64(2*window) / float64(k.weights) // its requests and its tokens
+	most := max(part*float64(k.largest), marginShare*share)
+	beyond := float64(k.Turn(x.Caller)+x.Cost/k.party(x.Caller).weight-k.average()) - most
+	if beyond <= 0 || k.Had(x.Caller) <= k.least {
+		return 0
+	}
+	return time.Duration(math.Ceil(beyond/share*scheduler.Window.Seconds())) * time.Second
+}
 
 // Waiting returns how many callers wait.
 func (k *Contest) Waiting() int { return k.waiting }

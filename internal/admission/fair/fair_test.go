@@ -3,6 +3,7 @@ package fair
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -214,4 +215,45 @@ func TestWithIsReckoned(t *testing.T) {
 		assert.Equal(t, anew.floor, next.floor)
 	}
 	assert.Greater(t, same, 50)
+}
+
+// Who would be further ahead than it may be waits for as long as others take to get as much.
+func TestTooSoon(t *testing.T) {
+	size := func(caller uint32, cost Cost) Slot {
+		s := waits(caller, 1)
+		s.Cost = cost
+		return s
+	}
+	begin := func(served ...int64) *Contest {
+		had := make(map[uint32]int64)
+		for i, n := range served {
+			had[uint32(i+1)] = n
+		}
+		k := contest(had, nil)
+		for i := range served {
+			k.Promise(size(uint32(i+1), 100_000))
+		}
+		k.Weigh()
+		return k
+	}
+	soon := func(k *Contest, x Slot, several bool) time.Duration { return k.With(x, now).TooSoon(x, several) }
+	k := begin(100, 100, 100, 100, 100)
+	assert.Zero(t, soon(k, size(1, 500_000), false), "nobody has had less")
+	k = begin(100, 100, 100, 100, 90)
+	const ahead = 20_000 // each of the first four is
+	for _, c := range []struct {
+		cost    Cost
+		several bool
+		beyond  Cost
+	}{
+		{80_000 - ahead, false, 0}, // a share of a window is 400,000, and a fifth of that a margin in any case
+		{80_000 - ahead, true, 0},
+		{200_000 - ahead, false, 120_000}, // of the largest it is 72,000
+		{400_000 - ahead, false, 400_000 - (400_000-ahead)*4/10},
+		{400_000 - ahead, true, 400_000 - (400_000-ahead)/4},
+	} {
+		assert.Equal(t, time.Duration((c.beyond*60+399_999)/400_000)*time.Second, soon(k, size(1, c.cost), c.several), "%+v", c)
+	}
+	assert.Equal(t, time.Second, soon(k, size(1, 80_001-ahead), true))
+	assert.Zero(t, soon(k, size(5, 900_000), true), "it has had least")
 }

@@ -2,11 +2,32 @@ package packing
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
+
+// Pack returns the candidates, those first on which a request leaves least unused, and how to choose of them,
+// where requests have so many tokens on average that wait. Where it may go elsewhere and is too small for some
+// beside these, it is the others, if one of them has room for it soon. Where those that wait use up a minute's
+// requests before its tokens, it is by chance.
+func Pack(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, model string, req scheduler.Request, average int64, elsewhere bool) (packed []scheduler.Candidate, choose func(int) int) {
+	if len(all) < 2 || !Large(rules, now, all, model, average) {
+		return all, rand.IntN
+	}
+	packed = all
+	if elsewhere {
+		if fit := Fitting(rules, now, all, model, req.Demand, average); len(fit) < len(all) {
+			if o, cause := scheduler.Plan(rules, now, fit, req, rand.IntN); cause == scheduler.NoCause && o.Wait <= Patience {
+				packed = fit
+			}
+		}
+	}
+	Evenly(rules, now, packed, model, req.Demand)
+	return packed, func(int) int { return 0 }
+}
 
 // A room is what a calendar has left of its limits, as parts of them; 0 if it has none.
 type room struct{ requests, tokens float64 }
@@ -58,6 +79,25 @@ func Large(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler
 // large reports whether a request has more tokens than a minute has for each of its requests.
 func large(l scheduler.Limits, d scheduler.Demand) bool {
 	return l.RPM > 0 && l.TPM > 0 && part(d.Tokens, l.TPM) > part(d.Count(), l.RPM)
+}
+
+// much is which part of what projects take in a minute is left only where fewer come than wait, as many were told to.
+const much = 0.1
+
+// MuchLeft reports whether much would be left beside a request of what candidates take in a minute, of requests or
+// tokens, whichever is less. Those that are blocked don't count.
+func MuchLeft(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, model string, d scheduler.Demand) bool {
+	free, all := 0.0, 0.0
+	for _, c := range candidates {
+		calendar := c.State.Calendar(model)
+		l := calendar.EffectiveLimits(rules.Of(c.ID), now).Limits
+		if l.RPM <= 0 || l.TPM <= 0 || calendar.Block.Until > now {
+			continue
+		}
+		requests, tokens := calendar.InWindow(rules.Of(c.ID), now)
+		free, all = free+float64(l.TPM)*min(left(requests, l.RPM), left(tokens, l.TPM)), all+float64(l.TPM)
+	}
+	return free-float64(d.Tokens) > much*all
 }
 
 // Patience is for how long a request waits for room on a project that it isn't too small for.

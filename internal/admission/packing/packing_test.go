@@ -65,6 +65,20 @@ func TestEvenly(t *testing.T) {
 	}
 }
 
+// Much is left where it is more than a tenth of a minute, in requests or tokens, beside the request.
+func TestMuchLeft(t *testing.T) {
+	rules, blocked := rulesOf(10, 1000), project("blocked")
+	blocked.State.Calendar(model).Block.Until = now + 1
+	all := []scheduler.Candidate{project("a", sent{600, 30}), project("b", sent{900, 30}), blocked} // 500 of 2,000 tokens
+	assert.True(t, MuchLeft(rules, now, all, model, scheduler.Demand{Tokens: 299}))
+	assert.False(t, MuchLeft(rules, now, all, model, scheduler.Demand{Tokens: 300}))
+	all = []scheduler.Candidate{few()} // 920 tokens for a single request
+	assert.False(t, MuchLeft(rules, now, all, model, scheduler.Demand{Tokens: 1}))
+	blocked.State.Calendar(model).Block.Until = now
+	assert.True(t, MuchLeft(rules, now, append(all, blocked), model, scheduler.Demand{Tokens: 700}))
+	assert.False(t, MuchLeft(rulesOf(10, scheduler.Unlimited), now, all, model, scheduler.Demand{}), "no tokens are short")
+}
+
 func TestFitting(t *testing.T) {
 	rules := rulesOf(10, 1000)
 	full := project("full", sent{1000, 30})
