@@ -7,6 +7,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // While many wait, and sizes differ, a caller that would be far ahead of them waits though there is room. Who isn't
@@ -43,4 +46,29 @@ func TestWhoIsFarAheadWaits(t *testing.T) {
 			b.granted(mine) // nobody else has come
 		})
 	}
+}
+
+// Where each of many has a single request none has had less than another: whoever comes when it was told goes.
+func TestWhoHasHadNothingIsNotAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := tenAMinute(t, "p")
+		of := func(caller string, tokens int64) admission.Request {
+			req := b.request()
+			req.Caller, req.Demand.Tokens = caller, tokens
+			return req
+		}
+		b.granted(of("alice", 500))
+		time.Sleep(30 * time.Second)
+		b.granted(of("bob", 480))
+		var reqs []admission.Request
+		var told []scheduler.Instant
+		for _, caller := range []string{"carol", "dave", "erin", "frank"} {
+			reqs = append(reqs, of(caller, 480))
+			told = append(told, b.refused(reqs[len(reqs)-1]).Start)
+		}
+		for i, req := range reqs {
+			b.until(told[i])
+			b.granted(req)
+		}
+	})
 }

@@ -365,8 +365,8 @@ const (
 )
 
 // TooSoon returns how long it takes, in whole seconds, until a request doesn't bring its caller further ahead of
-// others than it may be; 0: it brings it no further now. Who has had least may send anything: so there is always one
-// that may go.
+// others than it may be; 0: it brings it no further now. Who has had least in the eyes of others may send anything, and so
+// may anybody where none of those that wait has asked for something all the time: so there is always one that may go.
 func (k *Contest) TooSoon(x Slot, several bool) time.Duration {
 	part := marginAlone
 	if several {
@@ -375,7 +375,7 @@ func (k *Contest) TooSoon(x Slot, several bool) time.Duration {
 	share := float64(2*window) / float64(k.weights) // its requests and its tokens
 	most := max(part*float64(k.largest), marginShare*share)
 	beyond := float64(k.Turn(x.Caller)+x.Cost/k.party(x.Caller).weight-k.average()) - most
-	if beyond <= 0 || k.Had(x.Caller) <= k.least {
+	if beyond <= 0 || k.least < 0 || k.Had(x.Caller) <= max(k.least, k.floor) {
 		return 0
 	}
 	return time.Duration(math.Ceil(beyond/share*scheduler.Window.Seconds())) * time.Second

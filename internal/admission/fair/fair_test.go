@@ -256,4 +256,15 @@ func TestTooSoon(t *testing.T) {
 	}
 	assert.Equal(t, time.Second, soon(k, size(1, 80_001-ahead), true))
 	assert.Zero(t, soon(k, size(5, 900_000), true), "it has had least")
+
+	k = contest(nil, nil)
+	for i := range uint32(9) {
+		k.Promise(size(i+1, 100_000))
+	}
+	k.Weigh()
+	assert.Zero(t, soon(k, size(1, 900_000), false), "nobody has been served")
+	had := []int64{300, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}
+	k = begin(had...)
+	assert.Zero(t, soon(k, size(3, 400_000), false), "all but one begin alike, as they are too far behind that")
+	assert.Positive(t, soon(k, size(1, 400_000), false))
 }

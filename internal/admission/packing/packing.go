@@ -85,7 +85,7 @@ func large(l scheduler.Limits, d scheduler.Demand) bool {
 const much = 0.1
 
 // MuchLeft reports whether much would be left beside a request of what candidates take in a minute, of requests or
-// tokens, whichever is less. Those that are blocked don't count.
+// tokens, whichever is less, or hardly anything is used, however large it is. Those that are blocked don't count.
 func MuchLeft(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, model string, d scheduler.Demand) bool {
 	free, all := 0.0, 0.0
 	for _, c := range candidates {
@@ -97,7 +97,7 @@ func MuchLeft(rules *scheduler.Rules, now scheduler.Instant, candidates []schedu
 		requests, tokens := calendar.InWindow(rules.Of(c.ID), now)
 		free, all = free+float64(l.TPM)*min(left(requests, l.RPM), left(tokens, l.TPM)), all+float64(l.TPM)
 	}
-	return free-float64(d.Tokens) > much*all
+	return free-float64(d.Tokens) > much*all || all > 0 && free >= (1-much)*all
 }
 
 // Patience is for how long a request waits for room on a project that it isn't too small for.

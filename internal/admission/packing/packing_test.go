@@ -77,6 +77,8 @@ func TestMuchLeft(t *testing.T) {
 	blocked.State.Calendar(model).Block.Until = now
 	assert.True(t, MuchLeft(rules, now, append(all, blocked), model, scheduler.Demand{Tokens: 700}))
 	assert.False(t, MuchLeft(rulesOf(10, scheduler.Unlimited), now, all, model, scheduler.Demand{}), "no tokens are short")
+	assert.True(t, MuchLeft(rules, now, []scheduler.Candidate{project("empty")}, model, scheduler.Demand{Tokens: 1000}), "all of an empty minute")
+	assert.False(t, MuchLeft(rules, now, []scheduler.Candidate{project("used", sent{150, 30})}, model, scheduler.Demand{Tokens: 850}))
 }
 
 func TestFitting(t *testing.T) {
