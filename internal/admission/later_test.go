@@ -113,14 +113,16 @@ type visit struct {
 }
 
 // visits has some callers wait for one project, with limits, weights, sizes and manners by a seed, and returns what one of
-// them was told, the last that came where they are served by turns. It comes once before its time, or never does.
+// them was told, the last that came where they are served by turns. It comes once before its time, or never does. From seed 400
+// on there are more callers, and more of their requests are large, so that some wait lest they be ahead of others.
 func visits(t *testing.T, seed uint64, shared, early bool) (last visit) {
 	synctest.Test(t, func(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		b := newBench(t, storage.NewMemory(time.Now), []string{"p"})
-		rpm, tpm, unlimited := 1+rnd.Int64N(3), int64(1000), scheduler.Unlimited
+		more := min(1, int(seed/400))
+		rpm, tpm, unlimited := 1+rnd.Int64N(3)+9*int64(more), int64(1000), scheduler.Unlimited
 		b.rules.Policy = scheduler.NewPolicy([]string{first}, map[string]scheduler.Override{first: {RPM: &rpm, TPM: &tpm, RPD: &unlimited}})
-		callers := []string{"alice", "bob", "carol", "dave"}[:2+rnd.IntN(3)]
+		callers := []string{"alice", "bob", "carol", "dave", "erin", "frank"}[:2+2*more+rnd.IntN(3)]
 		weights := make(map[string]int64)
 		for _, caller := range callers {
 			weights[caller] = 1 + rnd.Int64N(4)*rnd.Int64N(2)
@@ -130,10 +132,10 @@ func visits(t *testing.T, seed uint64, shared, early bool) (last visit) {
 		})
 		require.NoError(t, err)
 		b.Controller = ctl
-		all := make([]*visitor, 3+rnd.IntN(6))
+		all := make([]*visitor, 3+8*more+rnd.IntN(6))
 		for i := range all {
 			all[i] = &visitor{b.request(), b.Now() + scheduler.Instant(rnd.IntN(3000)), 0, rand.New(rand.NewPCG(seed, uint64(i)))}
-			all[i].Caller, all[i].Demand.Tokens = callers[rnd.IntN(len(callers))], 10+rnd.Int64N(700)*rnd.Int64N(2)
+			all[i].Caller, all[i].Demand.Tokens = callers[rnd.IntN(len(callers))], 10+rnd.Int64N(700)*rnd.Int64N(int64(2+more))/int64(1+more)
 			all[i].Book, all[i].SitsOut = rnd.IntN(4) == 0, time.Duration(rnd.IntN(3)/2)*time.Minute
 		}
 		one := all[len(all)-1]
@@ -190,7 +192,7 @@ func TestComingEarlyCostsNothing(t *testing.T) {
 	for name, shared := range map[string]bool{"by turns": true, "as they come": false} {
 		t.Run(name, func(t *testing.T) {
 			came, booked := 0, 0
-			for seed := range uint64(400) {
+			for seed := range uint64(800) {
 				early := visits(t, seed, shared, true)
 				if early.again == 0 || early.disturbed {
 					continue
