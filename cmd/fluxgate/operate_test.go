@@ -117,6 +117,9 @@ func TestStatusFitsColumns(t *testing.T) {
 }
 
 func TestStatusWatch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	t.Parallel()
 	d := deploy(t, map[string]string{"/status": statusFixture(t)})
 	p := launch(t, []string{"FLUXGATE_URL=" + d.url}, "status", "--watch", "--every", "1s", "--json")
@@ -373,6 +376,9 @@ func TestOperatorCredentials(t *testing.T) {
 
 // Where no terminal is, one status follows another.
 func TestStatusWatchInAFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	t.Parallel()
 	d := deploy(t, map[string]string{"/status": statusFixture(t)})
 	p := launch(t, []string{"FLUXGATE_URL=" + d.url}, "status", "--watch", "--every", "1s")

@@ -33,6 +33,9 @@ func refusing(t *testing.T) string {
 // A client that writes all of a large body before it reads, as Python's do, finds the answer
 // that its body isn't wanted, and not a connection that was reset. Case E.
 func TestRefusalOfALargeBodyIsRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	t.Parallel()
 	const size = 30 << 20
 	conn, err := net.Dial("tcp", refusing(t))

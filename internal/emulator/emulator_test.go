@@ -157,6 +157,9 @@ func TestStopKillsWhatIgnoresSIGTERM(t *testing.T) {
 
 // gcloud is a wrapper around a wrapper around Java: all of them have to go, not only the one we know.
 func TestStopEndsTheWholeGroup(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	bare(t)
 	sdk, home := t.TempDir(), t.TempDir()
 	self, err := os.Executable()

@@ -271,6 +271,9 @@ func TestWordsWithAnApostrophe(t *testing.T) {
 
 // However Gemini ends a session the caller hears it as it is.
 func TestUpstreamsEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	w := newWorld(t)
 	i := w.instance()
 	for _, c := range []struct {
