@@ -46,11 +46,11 @@ func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candida
 	if !first.Now() {
 		return d.inTurn(now, candidates, req)
 	}
-	if later := d.tooSoon(now, candidates, req.Instances > 1); later > 0 {
+	average := k.average(k.promise)
+	if later := d.tooSoon(now, candidates, average, req.Instances > 1); later > 0 {
 		req.From = now.Add(later)
 		return d.inTurn(now, candidates, req)
 	}
-	average := k.average(k.promise)
 	packed, choose := packing.Pack(d.rules, now, candidates, k.model, req, average, d.waits() && first.Project != req.Near)
 	offer, cause := d.goes(now, packed, req, choose)
 	if len(packed) < len(candidates) && (cause != scheduler.NoCause || offer.Model != first.Model || d.rules.Prefers(first.Project) && !d.rules.Prefers(offer.Project)) {
@@ -62,9 +62,9 @@ func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candida
 
 // tooSoon returns for how long the request waits lest its caller be too far ahead of others. That is while more
 // of them wait than there are projects, with sizes that use up tokens first, and not much would be left beside it.
-func (d *decision) tooSoon(now scheduler.Instant, candidates []scheduler.Candidate, several bool) time.Duration {
+func (d *decision) tooSoon(now scheduler.Instant, candidates []scheduler.Candidate, average int64, several bool) time.Duration {
 	k := d.contest
-	if !k.crowded() || !d.waits() || !packing.Large(d.rules, now, candidates, k.model, k.average(k.promise)) ||
+	if !k.crowded() || !d.waits() || !packing.Large(d.rules, now, candidates, k.model, average) ||
 		packing.MuchLeft(d.rules, now, candidates, k.model, d.demand) {
 		return 0
 	}
