@@ -21,38 +21,37 @@ var ErrSelf = errors.New("is this server's own address")
 // refused. What leads here by a way that this can't see is found out by the first
 // request (upstream.CameBack).
 func checkSelf(variable, base string, listener net.Addr) error {
-	own, ok := listener.(*net.TCPAddr)
-	if !ok || !leadsTo(base, own.AddrPort()) {
+	if !leadsTo(base, listener) {
 		return nil
 	}
-	return fmt.Errorf("%s %w (%s): it is for clients, and here it names what stands behind. Start without it: %s= fluxgate serve", variable, ErrSelf, own, variable)
+	return fmt.Errorf("%s %w (%s): it is for clients, and here it names what stands behind. Start without it: %s= fluxgate serve", variable, ErrSelf, listener, variable)
 }
 
 // checkProvider is checkSelf for an endpoint of FLUXGATE_PROVIDERS.
 func checkProvider(p config.Provider, listener net.Addr) error {
-	own, ok := listener.(*net.TCPAddr)
-	if !ok || !leadsTo(p.BaseURL, own.AddrPort()) {
+	if !leadsTo(p.BaseURL, listener) {
 		return nil
 	}
-	return fmt.Errorf("FLUXGATE_PROVIDERS: %s: its base_url %w (%s): want that of the provider", p.Name, ErrSelf, own)
+	return fmt.Errorf("FLUXGATE_PROVIDERS: %s: its base_url %w (%s): want that of the provider", p.Name, ErrSelf, listener)
 }
 
-// leadsTo reports whether a URL leads to the listener at an address. Plain http is
+// leadsTo reports whether a URL leads to a listener, if it listens on TCP. Plain http is
 // for loopback hosts (see config), and a listener of ours speaks nothing else, so
 // these are the only names that are to be known.
-func leadsTo(base string, own netip.AddrPort) bool {
+func leadsTo(base string, listener net.Addr) bool {
+	tcp, ok := listener.(*net.TCPAddr)
 	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" {
+	if !ok || err != nil || u.Scheme != "http" {
 		return false
 	}
 	port := u.Port()
 	if port == "" {
 		port = "80"
 	}
-	if port != strconv.Itoa(int(own.Port())) {
+	if port != strconv.Itoa(tcp.Port) {
 		return false
 	}
-	at := own.Addr().Unmap().WithZone("")
+	at := tcp.AddrPort().Addr().Unmap().WithZone("")
 	if name := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")); name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return at.IsLoopback() || at.IsUnspecified()
 	}
