@@ -18,10 +18,10 @@ func (a *Admin) WhyKeyless(ctx context.Context, administrator bool) string {
 	if err != nil {
 		return "No usable key is left for this request, and why can't be read now. Please retry, and see /status."
 	}
-	n, each, well := map[validation.Status]int{}, []string(nil), "well, but without quota for what was asked, or with no place for one more model until those used in the last minute are quiet"
+	n, each, others := map[validation.Status]int{}, []string(nil), ""
 	for _, k := range all {
 		if k.Provider != "" {
-			well = "well, but for another provider, without quota for what was asked, or with no place for one more model until those used in the last minute are quiet"
+			others = "for another provider, "
 		}
 		n[k.Status]++
 		if k.Status != validation.Healthy && len(each) < maxTold {
@@ -35,7 +35,7 @@ func (a *Admin) WhyKeyless(ctx context.Context, administrator bool) string {
 	}{
 		{validation.Invalid, "refused by their provider"}, {validation.Disabled, "disabled by an administrator"}, {validation.Exhausted, "for which every model of the chain is spent, gone or not permitted"},
 		{validation.Unknown, "not checked with success"},
-		{validation.Healthy, well},
+		{validation.Healthy, "well, but " + others + "without quota for what was asked, or with no place for one more model until those used in the last minute are quiet"},
 	} {
 		if n[x.status] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[x.status], x.text))
