@@ -61,6 +61,14 @@ func TestWhoHammersIsNotAnotherInstances(t *testing.T) {
 	})
 }
 
+// ticket is the one that came with a wait.
+func (k *kept) ticket(told *Wait) *Ticket {
+	k.Helper()
+	ticket, err := k.ReadTicket(told.Ticket)
+	require.NoError(k, err)
+	return ticket
+}
+
 // Nor does who comes with its ticket after the hold.
 func TestWhoComesLateIsNotAnotherInstances(t *testing.T) {
 	inKept(t, 1, func(k *kept) {
@@ -69,10 +77,8 @@ func TestWhoComesLateIsNotAnotherInstances(t *testing.T) {
 		told := k.admits(req)
 		k.sleepUntil(75)
 		k.waitlist.WaitingFor(keptModel, k.Now())
-		ticket, err := k.ReadTicket(told.Ticket)
-		require.NoError(t, err)
-		req.Ticket = ticket
-		_, _, err = k.Admit(t.Context(), req)
+		req.Ticket = k.ticket(told)
+		_, _, err := k.Admit(t.Context(), req)
 		require.NoError(t, err)
 		assert.True(t, k.doubted("away"))
 	})
@@ -85,11 +91,9 @@ func TestWhoComesTwiceIsNotAnotherInstances(t *testing.T) {
 		req := k.request("twice", 1)
 		told := k.admits(req)
 		k.sleepUntil(told.Start.Sub(k.began).Seconds())
-		ticket, err := k.ReadTicket(told.Ticket)
-		require.NoError(t, err)
-		req.Ticket = ticket
+		req.Ticket = k.ticket(told)
 		for range 2 {
-			_, _, err = k.Admit(t.Context(), req)
+			_, _, err := k.Admit(t.Context(), req)
 			require.NoError(t, err)
 		}
 		assert.True(t, k.doubted("away"))
