@@ -49,6 +49,15 @@ func AsFile(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), fileKey{}, true))
 }
 
+// IsAnswer reports whether a status passes to a request's caller as an answer, and is no refusal: also where what is in a file is
+// still what the caller said that it has.
+func IsAnswer(r *http.Request, status int) bool {
+	if status == http.StatusNotModified {
+		return IsFile(r) && (r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "")
+	}
+	return status >= 200 && status <= 299
+}
+
 // InFull returns a request for all of a file, whatever part it asks for, and whatever its caller
 // has of it.
 func InFull(r *http.Request) *http.Request {

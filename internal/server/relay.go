@@ -154,7 +154,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		watch.Heard(0)
 	}
 	at, _ := upstream.Sent(ctx)
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+	if !passing.IsAnswer(x.r, resp.StatusCode) {
 		incoming.Unpack(resp)
 		e := to.Classify(resp.StatusCode, exchange.ReadError(resp.Body))
 		e.SentAt = at
