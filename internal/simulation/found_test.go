@@ -50,7 +50,7 @@ func TestWhatIsRefusedOnce(t *testing.T) {
 		{"a minute", rpm, 2, 10, 2}, {"a minute", rpm, 15, 10, 2}, {"a minute", rpm, 100, 10, 1},
 		{"tokens", tpm, 400_000, 5000, 1}, {"a day", rpd, 20, 10, 2}, {"a day", rpd, 300, 10, 2}, {"a day", rpd, 3000, 10, 1},
 	} {
-		if testing.Short() && c.seeds == 1 {
+		if testing.Short() && (c.seeds == 1 || c.n == 15) {
 			continue // what differs is arithmetic
 		}
 		for _, instances := range []int{1, 4} {

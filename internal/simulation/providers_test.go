@@ -294,8 +294,8 @@ func TestMoreLimitsThanCalendars(t *testing.T) {
 		"of an hour":           {9, append(minute, hour), 0.6},
 		"of an hour and a day": {7, append(minute, hour, simquota.Limit{Dimension: simquota.Requests, Amount: 1000, Per: 24 * time.Hour, Kind: simquota.Calendar}), 0.6},
 	} {
-		if testing.Short() && c.models < scheduler.MaxOthers {
-			continue // as many limits as there are calendars and one more than these show what there is
+		if testing.Short() && c.models <= scheduler.MaxOthers {
+			continue // one limit more than there are calendars shows what there is
 		}
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -330,6 +330,9 @@ func TestMoreLimitsThanCalendars(t *testing.T) {
 // second late. One refusal shows it, of each organisation: from then on the half second counts, which the events tell.
 func TestNamedTooSoon(t *testing.T) {
 	race.Skip(t) // TestArrivalsThatJump has what arrives late seen by as many goroutines
+	if testing.Short() {
+		t.Skip("TestArrivalsThatJump has what arrives late, too")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		bound := simquota.Per(simquota.Requests, 1, time.Second)
 		f := newForeign(t, regime{

@@ -18,6 +18,9 @@ import (
 // sixty are served as they are without them, and no slot is lost.
 func TestPoliteCallersBesideHammers(t *testing.T) {
 	race.Skip(t)
+	if testing.Short() {
+		t.Skip("TestCrowdOfCallers has both, too, for shorter")
+	}
 	t.Parallel()
 	const minutes = 5
 	run := func(t *testing.T, polite, hammers int, every time.Duration) (n, all int, longest time.Duration) {
@@ -42,9 +45,6 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 	alone, _, longest := run(t, 60, 0, 0)
 	t.Logf("without hammers: %d served, longest wait %v", alone, longest.Round(time.Second))
 	manners := []time.Duration{time.Second, 200 * time.Millisecond, 5 * time.Second}
-	if testing.Short() {
-		manners = manners[:1]
-	}
 	for _, every := range manners {
 		n, all, longest := run(t, 60, 30, every)
 		t.Logf("hammers that come every %v: %d of %d are the polite ones', longest wait %v", every, n, all, longest.Round(time.Second))
