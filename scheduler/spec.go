@@ -25,6 +25,9 @@ func OfFeature(model, feature string) string { return limits.OfFeature(model, fe
 // OfOutputs is [limits.OfOutputs].
 func OfOutputs(model string) string { return limits.OfOutputs(model) }
 
+// OfInputs is [limits.OfInputs].
+func OfInputs(model string) string { return limits.OfInputs(model) }
+
 // OfWindow is [limits.OfWindow].
 func OfWindow(model string, per time.Duration) string { return limits.OfWindow(model, per) }
 

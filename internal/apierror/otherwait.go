@@ -63,6 +63,8 @@ func (w *Wait) counted(inputApart bool) (limit int64, what, period string) {
 	switch {
 	case w.On == scheduler.OfOutputs(w.Model):
 		return w.Limits.TPM, "output tokens", period
+	case w.On == scheduler.OfInputs(w.Model):
+		return w.Limits.TPM, "input tokens", period
 	case w.On == scheduler.OfPlaces(w.Model):
 		return limit, what, atATime
 	case w.On == scheduler.OfDay(w.Model), w.Cause.Daily(), w.Cause == scheduler.ByTest:

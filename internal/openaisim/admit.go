@@ -1,6 +1,13 @@
 package openaisim
 
-import "fluxgate.dev/fluxgate/internal/simquota"
+import (
+	"cmp"
+
+	"fluxgate.dev/fluxgate/internal/simquota"
+)
+
+// unsaid is how many output tokens are counted of a request that doesn't say how many it allows for: see [CountReserved].
+const unsaid = 2048
 
 // admit charges the request to the quota, waits as long as an answer takes, and fails where
 // it is to.
@@ -17,7 +24,9 @@ func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
 	want := simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: input}
 	estimate := (chars + 3) / 4
 	switch c.s.counting {
-	case CountSum, CountReserved:
+	case CountReserved:
+		want[simquota.Tokens], want[simquota.OutputTokens] = estimate+maxOutput, cmp.Or(maxOutput, unsaid)
+	case CountSum:
 		want[simquota.Tokens] = estimate + maxOutput
 	case CountUsed:
 		want[simquota.Tokens] = input
@@ -51,7 +60,9 @@ func (c *call) settle(u usage) {
 	used := simquota.Amounts{simquota.OutputTokens: u.output}
 	switch c.s.counting {
 	case CountReserved:
-		c.s.Ledger().Settle(now, c.Charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached + u.output})
+		c.s.Ledger().Settle(now, c.Charge, simquota.Amounts{
+			simquota.Requests: 1, simquota.InputTokens: u.input - u.cached, simquota.OutputTokens: u.output, simquota.Tokens: u.input - u.cached + u.output})
+		return
 	case CountUsed:
 		used[simquota.Tokens] = u.output
 		c.s.Ledger().Settle(now, c.Charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached})

@@ -40,7 +40,8 @@ const (
 	// CountReserved counts the input and max_tokens at once, and what was used of them when it is known (captured of Groq:
 	// refusals with "Limit 8000, Requested 32979" of a word and max_tokens of 32768, in
 	// https://github.com/zeeyado/koassistant.koplugin/issues/106 and https://github.com/sohzm/cheating-daddy/pull/468;
-	// that the rest is given back is a guess).
+	// that the rest is given back is a guess). So it does of output tokens, of which a request that doesn't say is taken to
+	// allow for 2,048 (captured of qwen/qwen3.8-27b: "on output tokens per minute (OTPM): Limit 1000, Requested 2048").
 	CountReserved
 )
 

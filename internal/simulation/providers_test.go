@@ -115,6 +115,19 @@ var regimes = []regime{
 		input: 400, output: 800, bound: simquota.PerMinute(simquota.Tokens, 12_000), guessed: true, least: 0.96, knowable: true,
 	},
 	{
+		// Groq's headers tell nothing of these, but its refusals do.
+		name: "output tokens a minute, of which refusals alone tell", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountReserved,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Tokens, 80_000), simquota.PerMinute(simquota.OutputTokens, 4000), simquota.PerDay(simquota.Requests, 100_000)},
+		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
+		input:  50, output: 800, most: 800, bound: simquota.PerMinute(simquota.OutputTokens, 4000),
+	},
+	{
+		name: "input tokens a minute, of which refusals alone tell", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountReserved,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Tokens, 80_000), simquota.PerMinute(simquota.InputTokens, 7000), simquota.PerMinute(simquota.OutputTokens, 40_000), simquota.PerDay(simquota.Requests, 100_000)},
+		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
+		input:  800, output: 100, most: 400, bound: simquota.PerMinute(simquota.InputTokens, 7000),
+	},
+	{
 		name: "requests within any ten seconds", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
 		limits: []simquota.Limit{sliding(simquota.Requests, 3, 10*time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)},
 		// A request counts for ten seconds and the skew of half a second: there is 95.2% to be had.

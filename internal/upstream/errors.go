@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -163,8 +164,9 @@ type Error struct {
 	Body []byte
 	// Header is what of the answer's header is for the caller: see ErrorHeader. Nil if there is nothing.
 	Header http.Header
-	// Limits are what the answer's header said of the provider's limits; nil: nothing.
+	// Limits are what the answer's header said of the provider's limits, and Named, where its words name one that headers don't; nil: nothing.
 	Limits []ratelimits.Limit
+	Named  *ratelimits.Limit
 	// SentAt estimates when the request reached upstream. Zero means that it was never sent in full and wasn't counted.
 	SentAt time.Time
 
@@ -239,6 +241,9 @@ func (e *Error) ReadHeader(h http.Header) {
 // allowed at all, waiting is of no use.
 func (e *Error) Told(limits []ratelimits.Limit) {
 	e.Limits = limits
+	if e.Named != nil {
+		e.Limits = append(slices.Clip(limits), *e.Named)
+	}
 	if e.Class != ClassMinute || e.HTTPStatus != http.StatusTooManyRequests {
 		return
 	}

@@ -83,8 +83,9 @@ type Lister interface {
 type Limiter interface {
 	// Limits reads the headers of an answer that has come now.
 	Limits(h http.Header, now time.Time) []ratelimits.Limit
-	// OutputsApart reports whether what models put out is known to have a limit of its own.
-	OutputsApart() bool
+	// Outputs returns what a request weighs on a limit of what models put out until it is answered, and whether they are known
+	// to have one of its own.
+	Outputs(a Asked) (tokens int64, apart bool)
 }
 
 // ConfirmInvalid reports whether a key is invalid, after an answer to some request

@@ -9,6 +9,7 @@ import (
 // Calendars beside a model's say by their names how they count it:
 //
 //	#outputs/MODEL          the tokens that it puts out, within a minute
+//	#inputs/MODEL           those of its input alone, refilled without a break within a minute
 //	#window/SECONDS/MODEL   its requests and tokens within any period of that length
 //	#bucket/SECONDS/MODEL   the same, refilled without a break
 //	#day/MODEL              its requests on a day of UTC
@@ -19,6 +20,7 @@ import (
 // model named PROVIDER/* stands for each of the provider's in [Rules].Specs.
 const (
 	kindOutputs = "outputs"
+	kindInputs  = "inputs"
 	kindWindow  = "window"
 	kindBucket  = "bucket"
 	kindDay     = "day"
@@ -47,6 +49,9 @@ const PlaceFor = 10 * time.Minute
 // they are filled without a break and counted as they are produced
 // (https://docs.claude.com/en/api/rate-limits), unless a [Spec] says otherwise.
 func OfOutputs(model string) string { return beside(kindOutputs, model) }
+
+// OfInputs names that of the tokens of a model's input, where these have a limit beside that of the model's input and output.
+func OfInputs(model string) string { return beside(kindInputs, model) }
 
 // OfWindow names the calendar of what is sent to a model within any period of that length, in
 // whole seconds.
@@ -88,7 +93,7 @@ func readBeside(name string) (b besideModel, ok bool) {
 	}
 	b.kind, b.model, ok = strings.Cut(rest, "/")
 	switch b.kind {
-	case kindOutputs, kindDay, kindPlaces, kindUsed:
+	case kindOutputs, kindInputs, kindDay, kindPlaces, kindUsed:
 		return b, ok
 	case kindWindow, kindBucket:
 		var seconds string
@@ -185,6 +190,8 @@ func (b besideModel) spec() (s Spec) {
 	case kindOutputs:
 		s.Refill = FamilyOf(b.model) == Foreign
 		s.AtAnswer = s.Refill
+	case kindInputs:
+		s.Refill = true
 	case kindUsed:
 		s.Refill, s.AtAnswer, s.InputToo = true, true, true
 	case kindDay:
@@ -202,6 +209,8 @@ func (b besideModel) String() string {
 	switch b.kind {
 	case kindOutputs:
 		return "output of " + b.model
+	case kindInputs:
+		return "input of " + b.model
 	case kindDay:
 		return b.model + " in a day"
 	case kindPlaces:

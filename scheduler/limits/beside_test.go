@@ -24,6 +24,7 @@ func TestBeside(t *testing.T) {
 		limits.OfPlaces(model):                 {"azure/org/m at a time", limits.Spec{Window: limits.PlaceFor, AtATime: true, AtAnswer: true}},
 		limits.OfUsed(model):                   {"tokens of azure/org/m as they are used", limits.Spec{Window: limits.Window, Refill: true, AtAnswer: true, InputToo: true}},
 		limits.OfOutputs(model):                {"output of azure/org/m", limits.Spec{Window: limits.Window, Refill: true, AtAnswer: true}},
+		limits.OfInputs(model):                 {"input of azure/org/m", limits.Spec{Window: limits.Window, Refill: true}},
 		limits.OfOutputs("gemini-2.5-pro"):     {"output of gemini-2.5-pro", limits.Spec{Window: limits.Window}},
 		"#window/x/azure/m":                    {"#window/x/azure/m", limits.Spec{Window: limits.Window}},
 		"#window/-1/azure/m":                   {"#window/-1/azure/m", limits.Spec{Window: limits.Window}},

@@ -21,6 +21,10 @@
 // the model's window holds twice as many: a bucket that is full lets so many pass within a minute. In a window
 // what was reserved for an answer, and wasn't used, would be lost until more than that has left it.
 //
+// A limit of input or of output by itself that a refusal names, and no header tells of (Groq's), has a calendar beside the model's
+// from then on ([scheduler.OfInputs], [scheduler.OfOutputs]). What is used of it by then counts as used now, whoever sent it: nothing
+// is heard of it later that would tell others' use from ours.
+//
 // A limit of another period has a calendar beside the model's that is made for it: a bucket, where what is told shows that it is filled without a break; a day,
 // where it ends at midnight; and else a window, to which the schedule is kept whatever the
 // provider does.

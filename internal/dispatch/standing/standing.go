@@ -82,6 +82,14 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 			p, _ = p.Apply(rules, now, change) // a window begins with what was sent from here
 			c = p.Calendar(on.calendar)
 		}
+		if on.tokens != nil && on.tokens.Named {
+			// What is used was ours, sent before it was known what to count.
+			_, missing := c.Missing(rules, now)
+			if more := on.tokens.Used() + heard.Sent.refused[on.calendar].Tokens - missing; more > 0 {
+				changes = append(changes, scheduler.Use{Model: on.calendar, ID: id(), Tokens: more})
+			}
+			continue
+		}
 		of := project + " " + on.calendar
 		if heard.Sent.unknown {
 			r.add(of, now, charge{}) // and from now on it is looked up
@@ -213,6 +221,8 @@ func counted(heard Heard, used refilling, even func(*ratelimits.Limit) bool) (al
 		case l.Tier != ratelimits.Standard:
 		case l.Dimension == ratelimits.OutputTokens && l.Per == time.Minute:
 			on(scheduler.OfOutputs(heard.Model)).tokens = &l
+		case l.Named && l.Dimension == ratelimits.InputTokens && l.Per == time.Minute:
+			on(scheduler.OfInputs(heard.Model)).tokens = &l
 		case l.Dimension != ratelimits.Requests && l.Dimension != tokens:
 		case used != notShown && asUsed(&l):
 			on(scheduler.OfUsed(heard.Model)).tokens = &l
@@ -319,7 +329,7 @@ func (s *standing) take(l *ratelimits.Limit) {
 // by itself.
 func tokensOf(told []ratelimits.Limit) ratelimits.Dimension {
 	for _, l := range told {
-		if l.Dimension == ratelimits.InputTokens && l.Tier == ratelimits.Standard {
+		if l.Dimension == ratelimits.InputTokens && l.Tier == ratelimits.Standard && !l.Named {
 			return ratelimits.InputTokens
 		}
 	}

@@ -37,13 +37,20 @@ func (b *Book) Also(rules *scheduler.Rules, model string, demand scheduler.Deman
 		return nil
 	}
 	output, takes := b.Expect(r.Caller, model, r.MaxOutput)
-	all := make([]scheduler.Weight, 0, 11)
+	all := make([]scheduler.Weight, 0, 12)
 	add := func(on string, d scheduler.Demand) {
 		all = append(all, scheduler.Weight{On: on, Demand: d, IfKnown: !rules.Limited(on)})
 	}
+	known := false
+	if p, ok := b.providers.Of(pool.ProviderOf(model)).(upstream.Limiter); ok {
+		r.Output = output
+		output, known = p.Outputs(r.Asked)
+	}
 	add(scheduler.OfOutputs(model), scheduler.Demand{Tokens: output, Allowance: takes})
-	if p, ok := b.providers.Of(pool.ProviderOf(model)).(upstream.Limiter); ok && p.OutputsApart() {
+	if known {
 		all[0].IfKnown = false // what was put out before the limit was told counts too
+	} else {
+		add(scheduler.OfInputs(model), scheduler.Demand{Tokens: r.Input})
 	}
 	add(scheduler.OfUsed(model), scheduler.Demand{Tokens: demand.Tokens, Allowance: takes})
 	all[len(all)-1].IfPlace = true // the next answer has the model's own limit hold again
@@ -77,31 +84,34 @@ func (b *Book) Settle(p upstream.Provider, grant *admission.Grant, r *Request, a
 		grant.Count(weighs)
 		return weighs
 	}
-	weighs, output := p.Weighs(r.Asked, a.Prompt, a.Used, a.Reserved), int64(-1)
+	weighs, input, output := p.Weighs(r.Asked, a.Prompt, a.Used, a.Reserved), int64(-1), int64(-1)
 	if a.Prompt >= 0 {
+		input = p.Weighs(upstream.Asked{}, a.Prompt, answers.Tokens{Cached: a.Used.Cached}, 0)
 		output = a.Used.Output + a.Used.Thoughts
 		b.Note(r.Caller, grant.Asked, output, a.Took)
 	}
-	Count(grant, weighs, output)
+	count(grant, weighs, input, output)
 	return weighs
 }
 
 // Failed notes on a grant that its request failed: who refuses one puts nothing out for it.
 func Failed(grant *admission.Grant, r *Request, e *upstream.Error) {
 	if r != nil && e.Class != upstream.ClassTimeout && e.Class != upstream.ClassCanceled && e.Class != upstream.ClassBroken {
-		Count(grant, -1, 0)
+		count(grant, -1, -1, 0)
 	}
 }
 
-// Count notes on a grant what an answer turned out to weigh on each calendar beside the model's, and
-// what it put out; negative: it isn't known.
-func Count(grant *admission.Grant, tokens, output int64) {
+// count notes on a grant what an answer turned out to weigh on each calendar beside the model's, and
+// what it took in and put out; negative: it isn't known.
+func count(grant *admission.Grant, tokens, input, output int64) {
 	grant.Counted = nil
 	for _, x := range grant.Also {
 		n := tokens
 		switch {
 		case x.On == scheduler.OfOutputs(grant.Model):
 			n = output
+		case x.On == scheduler.OfInputs(grant.Model):
+			n = input
 		case !counts(grant.Model, x.On):
 			n = -1
 		}

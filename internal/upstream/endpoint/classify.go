@@ -25,7 +25,10 @@ func (c *Client) Classify(status int, body []byte, key string) *upstream.Error {
 	said, r := read(status, body), upstream.NewRedactor(key)
 	e := &upstream.Error{
 		Provider: c.name, Class: classOf(said), HTTPStatus: said.Status, Status: word(said.Type, r), Reason: word(said.Code, r),
-		RetryDelay: said.Wait, Violations: violations(said),
+		RetryDelay: said.Wait,
+	}
+	if e.Named = c.named(said); e.Named == nil {
+		e.Violations = violations(said)
 	}
 	if object := bytes.TrimSpace(body); isObject(object) {
 		e.Body = r.JSON(object)
@@ -90,6 +93,16 @@ func violations(said refusals.Refusal) []upstream.Violation {
 		return nil
 	}
 	return []upstream.Violation{{Kind: kind, Value: said.Limit.Limit}}
+}
+
+// named returns the limit of input or of output by itself that a refusal names, of a provider whose headers tell of none; nil: none.
+func (c *Client) named(said refusals.Refusal) *ratelimits.Limit {
+	l := said.Limit
+	if c.counting.inputAlone || l.Dimension != ratelimits.InputTokens && l.Dimension != ratelimits.OutputTokens || l.Per != time.Minute || l.Limit <= 0 {
+		return nil
+	}
+	l.Named = true
+	return &l
 }
 
 // word returns a type or a code, which refusals has found to be a plain word, unless it is the key.

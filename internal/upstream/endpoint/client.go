@@ -200,8 +200,10 @@ func (c *Client) Weighs(a upstream.Asked, prompt int64, used answers.Tokens, res
 	return c.counting.weighs(a, prompt, used, reserved)
 }
 
-// OutputsApart implements upstream.Limiter.
-func (c *Client) OutputsApart() bool { return c.counting.inputAlone }
+// Outputs implements upstream.Limiter.
+func (c *Client) Outputs(a upstream.Asked) (tokens int64, apart bool) {
+	return c.counting.outputs(a), c.counting.inputAlone
+}
 
 // Limits implements upstream.Limiter.
 func (c *Client) Limits(h http.Header, now time.Time) []ratelimits.Limit {

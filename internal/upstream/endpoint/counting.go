@@ -13,6 +13,7 @@ type counting struct {
 	larger     bool // of the input and the output that it allows for the larger counts, not their sum
 	givesBack  bool // what wasn't used of what it allows for is given back
 	cached     bool // input that was read from a cache counts too
+	atOnce     bool // all output that it allows for counts against a limit of output, until it is answered
 }
 
 // countings are those of providers, by name.
@@ -28,8 +29,12 @@ var countings = map[string]counting{
 	"anthropic": {inputAlone: true},
 	// Cached tokens don't count (https://console.groq.com/docs/rate-limits). The prompt and max_completion_tokens must fit:
 	// captured, "Limit 8000, Requested 32979" (https://github.com/zeeyado/koassistant.koplugin/issues/106). That what was used counts
-	// then is a guess; if it is more, the next answer says so.
-	"groq": {givesBack: true},
+	// then is a guess; if it is more, the next answer says so. Limits of input and of output by themselves (ITPM, OTPM) are in no
+	// header: neither its documentation nor any capture in public code has one. Its refusals name them, and count max_tokens:
+	// captured, "on output tokens per minute (OTPM): Limit 1000, Used 528, Requested 600. Please try again in 7.68s" and "on input
+	// tokens per minute (ITPM): Limit 7000, Used 6635, Requested 538. Please try again in 1.482857142s", which are the waits of
+	// buckets that are filled evenly.
+	"groq": {givesBack: true, atOnce: true},
 	// The prompt's estimate and max_completion_tokens must fit, and what was used counts
 	// (https://inference-docs.cerebras.ai/support/rate-limits).
 	"cerebras": {givesBack: true, cached: true},
@@ -51,6 +56,14 @@ func (c counting) reserves(a upstream.Asked) int64 {
 		return max(input, output)
 	}
 	return input + output
+}
+
+// outputs is what it counts against a limit of what models put out, until it is answered.
+func (c counting) outputs(a upstream.Asked) int64 {
+	if c.atOnce && a.MaxOutput > 0 {
+		return a.MaxOutput
+	}
+	return a.Output
 }
 
 // weighs is what it turned out to count.

@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/arrival"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
 
 const testKey = "sk-the-key-of-this-test"
@@ -99,6 +100,34 @@ func TestNamedLimits(t *testing.T) {
 	anthropic := client(t, Config{Name: "anthropic", Format: Anthropic, Header: "X-Api-Key"})
 	e = anthropic.Classify(429, []byte(`{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your organization's rate limit of 30,000 input tokens per minute (org: o, model: m)."}}`), testKey)
 	assert.Equal(t, []upstream.Violation{{Kind: upstream.TokensPerMinute, Value: 30_000}}, e.Violations)
+	assert.Nil(t, e.Named, "its headers tell of it")
+}
+
+// A limit of input or of output by itself, of which no header tells, is taken from the words of a refusal (captured of Groq),
+// beside what its headers tell.
+func TestNamedInWords(t *testing.T) {
+	groq := client(t, Config{Name: "groq", Format: OpenAI, Header: authorization})
+	for words, want := range map[string]ratelimits.Limit{
+		"on output tokens per minute (OTPM): Limit 1000, Used 528, Requested 600. Please try again in 7.68s.":        {Dimension: ratelimits.OutputTokens, Limit: 1000, Remaining: 472},
+		"on input tokens per minute (ITPM): Limit 7000, Used 6635, Requested 538. Please try again in 1.482857142s.": {Dimension: ratelimits.InputTokens, Limit: 7000, Remaining: 365},
+		"on output tokens per minute (OTPM): Limit 1000, Requested 1024.":                                            {Dimension: ratelimits.OutputTokens, Limit: 1000, Remaining: -1},
+	} {
+		e := groq.Classify(429, []byte(`{"error":{"message":"Rate limit reached for model m in organization o service tier on_demand `+words+`","type":"tokens","code":"rate_limit_exceeded"}}`), testKey)
+		want.Per, want.Named = time.Minute, true
+		tokens := []ratelimits.Limit{{Dimension: ratelimits.Tokens, Per: time.Minute, Limit: 8000, Remaining: 5000}}
+		e.Told(tokens)
+		assert.Equal(t, append(tokens, want), e.Limits, words)
+		assert.Empty(t, e.Violations, "it is none of the model's tokens")
+	}
+	assert.Nil(t, groq.Classify(429, []byte(`{"error":{"message":"Rate limit reached for m on tokens per minute (TPM): Limit 8000, Used 6000, Requested 2500.","code":"rate_limit_exceeded"}}`), testKey).Named)
+	for _, name := range []string{"groq", "home"} {
+		c := client(t, Config{Name: name, Format: OpenAI, Header: authorization})
+		tokens, apart := c.Outputs(upstream.Asked{MaxOutput: 600, Output: 200})
+		assert.EqualValues(t, map[string]int64{"groq": 600, "home": 200}[name], tokens, "what is requested is max_tokens")
+		assert.False(t, apart)
+		tokens, _ = c.Outputs(upstream.Asked{Output: 200})
+		assert.EqualValues(t, 200, tokens)
+	}
 }
 
 // The key goes where it is wanted, and nothing else does that the caller brought along.

@@ -195,8 +195,8 @@ func (c *Client) Limits(h http.Header, now time.Time) []ratelimits.Limit {
 	})
 }
 
-// OutputsApart implements upstream.Limiter.
-func (c *Client) OutputsApart() bool { return false }
+// Outputs implements upstream.Limiter.
+func (c *Client) Outputs(a upstream.Asked) (tokens int64, apart bool) { return a.Output, false }
 
 // unusable is the error of a 2xx that isn't an answer: an error after all, or nonsense.
 func (s *success) unusable() *upstream.Error {

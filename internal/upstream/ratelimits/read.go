@@ -18,6 +18,7 @@ type Limit struct {
 	Refills   bool          // of an hour or more: it is filled evenly, as its reset says, or else as its provider's are
 	Bucket    bool          // its provider is known to fill its limits evenly
 	AsUsed    bool          // its tokens count as they are used
+	Named     bool          // a refusal names it in words, and no header tells of it
 	Limit     int64         // per Per; -1: not said
 	Remaining int64         // -1: not said
 	Rounded   int64         // what Remaining is rounded to, to the nearest; 0 or 1: it is exact
