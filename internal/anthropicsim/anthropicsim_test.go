@@ -140,6 +140,52 @@ func TestPriority(t *testing.T) {
 	})
 }
 
+// TestShared: all of Opus 4 use one limit, whatever date is behind a name, and Opus 5 its own.
+func TestShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		models := []string{"claude-opus-4-8", "claude-opus-4-5-20251101", "claude-opus-5", "claude-haiku-4-5", "claude-haiku-4-5-20251001"}
+		s := anthropicsim.New(anthropicsim.Config{Keys: keys(), Models: models, Limits: map[string][]simquota.Limit{"": {simquota.PerMinute(simquota.Requests, 2)}}})
+		ask := func(model string) simtest.Reply {
+			return send(t, s, key1, "POST", "/v1/messages", `{"model":"`+model+`","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`)
+		}
+		assert.Equal(t, 200, ask("claude-opus-4-8").Status)
+		r := ask("claude-opus-4-5-20251101")
+		assert.Equal(t, "0", r.Header.Get("Anthropic-Ratelimit-Requests-Remaining"))
+		r = ask("claude-opus-4-8")
+		assert.Equal(t, 429, r.Status)
+		assert.Contains(t, r.Body, "model: claude-opus-4-8")
+		assert.Equal(t, 200, ask("claude-opus-5").Status)
+		assert.Equal(t, "1", ask("claude-haiku-4-5").Header.Get("Anthropic-Ratelimit-Requests-Remaining"))
+		assert.Equal(t, "0", ask("claude-haiku-4-5-20251001").Header.Get("Anthropic-Ratelimit-Requests-Remaining"))
+		assert.EqualValues(t, 2, s.Ledger().Used("org-a", anthropicsim.Shared("claude-opus-4-1"))[simquota.Requests])
+	})
+}
+
+// TestFast: requests in fast mode use limits of their own, which are told in headers of their own.
+func TestFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := anthropicsim.New(anthropicsim.Config{Keys: keys(), Models: []string{"claude-opus-5", "claude-opus-4-6", haiku},
+			Limits: map[string][]simquota.Limit{"": {simquota.PerMinute(simquota.InputTokens, 20_000)}}, Fast: []simquota.Limit{simquota.PerMinute(simquota.InputTokens, 6000)}})
+		ask := func(model, more string) simtest.Reply {
+			return send(t, s, key1, "POST", "/v1/messages", `{"model":"`+model+`","max_tokens":9,`+more+`"messages":[{"role":"user","content":"`+strings.Repeat("four", 4996)+`"}]}`)
+		}
+		r := ask("claude-opus-5", `"speed":"fast",`)
+		require.Equal(t, 200, r.Status, r.Body)
+		assert.Equal(t, "fast", r.At(t, "usage.speed"))
+		assert.Equal(t, "1000", r.Header.Get("Anthropic-Fast-Input-Tokens-Remaining"))
+		assert.Equal(t, "20000", r.Header.Get("Anthropic-Ratelimit-Input-Tokens-Remaining"))
+		r = ask("claude-opus-5", `"speed":"fast",`)
+		assert.Equal(t, 429, r.Status)
+		assert.Equal(t, "40", r.Header.Get("Retry-After"))
+		assert.Equal(t, "15000", ask("claude-opus-5", "").Header.Get("Anthropic-Ratelimit-Input-Tokens-Remaining"))
+		r = ask("claude-opus-4-6", `"speed":"fast",`)
+		assert.Equal(t, "standard", r.At(t, "usage.speed"))
+		assert.Equal(t, "15000", r.Header.Get("Anthropic-Ratelimit-Input-Tokens-Remaining"))
+		assert.Equal(t, 400, ask(haiku, `"speed":"fast",`).Status)
+		assert.EqualValues(t, 4999, s.Fast().Used("org-a", "claude-opus-5")[simquota.InputTokens])
+	})
+}
+
 // TestErrors: the bodies as they are documented and were captured.
 func TestErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -32,7 +32,7 @@ func (c *call) chat() *apiError {
 	if e != nil {
 		return e
 	}
-	count, _, e := c.admit(in.Model, p.count, "")
+	count, _, e := c.admit(in.Model, p.count, "", "")
 	if e != nil {
 		return e
 	}

@@ -14,8 +14,11 @@
 //
 // # What is modelled
 //
-// Quota. It is held per project, which is a key's organisation, and model, in token buckets
-// unless the limits say otherwise (documented, package simquota says how). Input tokens count at
+// Quota. It is held per project, which is a key's organisation, and model or models that share their limits, in token buckets
+// unless the limits say otherwise (documented, package simquota says how): all of Opus 4 share their
+// limits, and all of Sonnet 4, and names with a date are the models without ([Shared]). Requests in
+// fast mode have limits of their own instead (documented; that each model's are its own is guessed),
+// told in anthropic-fast-* headers. Input tokens count at
 // once, but for those that are read from a cache; output tokens count as they are produced, and
 // max_tokens doesn't matter (all documented). Who has no output token left is refused; an answer
 // that takes more than are left is not cut and leaves a debt (guessed). That a request that is
@@ -49,7 +52,7 @@
 // # What is not modelled
 //
 // Thinking, server tools, structured output, beta headers, caches of an hour and limits on
-// caches' breakpoints, models that share a limit, models that count what is read from caches,
+// caches' breakpoints, models that count what is read from caches,
 // workspaces, and the real tokeniser.
 //
 // Files, from the top down; a file calls only those below it:
@@ -62,6 +65,7 @@
 //   - messages.go: messages, whole and as events, and the counting of tokens
 //   - models.go: models
 //   - admit.go: a request charged to the quota
+//   - shared.go: which models share their limits, and requests in fast mode, which have limits of their own
 //   - failure.go: failures that FailNext injects
 //   - respond.go: bodies read, answers, events and errors written
 //   - answer.go: what is answered, what it costs, and what is cached

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // names are how headers and messages call dimensions.
@@ -43,6 +44,7 @@ func tell(h http.Header, prefix string, standings []simquota.Standing, now time.
 const (
 	ratePrefix     = "Anthropic-Ratelimit-"
 	priorityPrefix = "Anthropic-Priority-"
+	fastPrefix     = "Anthropic-Fast-"
 )
 
 func tellOne(h http.Header, name string, s simquota.Standing, now time.Time) {
@@ -82,6 +84,14 @@ func refusal(project, model string, r *simquota.Refusal) *apiError {
 	return &apiError{http.StatusTooManyRequests, "rate_limit_error", "This request would exceed your organization's rate limit of " + limit + " (org: " + project + ", model: " + model + "). " +
 		"For details, refer to: https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage. Please reduce the prompt length or the maximum " +
 		"tokens requested, or try again later. You may also contact sales at https://claude.com/contact-sales to discuss your options for a rate limit increase.", nil}
+}
+
+// refused is the error for a limit, and says when to come back.
+func (c *call) refused(model string, r *simquota.Refusal) *apiError {
+	if !r.Never {
+		c.W.Header().Set("Retry-After", simserver.Seconds(r.Wait))
+	}
+	return refusal(c.Key.Project, model, r)
 }
 
 // thousands writes a number as messages have it: 2,000,000.

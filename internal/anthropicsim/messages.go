@@ -15,6 +15,7 @@ type messagesRequest struct {
 	MaxTokens   *int64          `json:"max_tokens"`
 	Stream      bool            `json:"stream"`
 	ServiceTier string          `json:"service_tier"`
+	Speed       string          `json:"speed"`
 	Tools       simserver.Tools `json:"tools"`
 }
 
@@ -48,6 +49,7 @@ type messageUsage struct {
 	CacheReadInputTokens     int64  `json:"cache_read_input_tokens"`
 	OutputTokens             int64  `json:"output_tokens"`
 	ServiceTier              string `json:"service_tier,omitempty"`
+	Speed                    string `json:"speed,omitempty"`
 }
 
 // prompt reads a request, and fails in the words of the real service. It may mention files of the
@@ -112,14 +114,14 @@ func (c *call) messages() *apiError {
 		return e
 	}
 	u, keep := c.s.cached(p, c.Key.Project, in.Model, c.Arrived)
-	count, tier, e := c.admit(in.Model, u.input+u.created, in.ServiceTier)
+	count, tier, e := c.admit(in.Model, u.input+u.created, in.ServiceTier, in.Speed)
 	if e != nil {
 		return e
 	}
 	keep()
 	a := p.answer(*in.MaxTokens)
 	body := messageBody{ID: c.s.id("msg_"), Type: "message", Role: "assistant", Model: in.Model, Content: []contentBlock{},
-		Usage: messageUsage{u.input, u.created, u.read, 1, tier}}
+		Usage: messageUsage{u.input, u.created, u.read, 1, tier, servedAt(in.Speed, in.Model)}}
 	if in.Stream {
 		c.stream(body, a, count)
 		return nil
@@ -179,7 +181,7 @@ func (c *call) stream(body messageBody, a answer, count func(int64)) {
 		return
 	}
 	usage := body.Usage
-	usage.OutputTokens, usage.ServiceTier = a.tokens(), ""
+	usage.OutputTokens, usage.ServiceTier, usage.Speed = a.tokens(), "", ""
 	_ = send("message_delta", map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": a.stop, "stop_sequence": nil}, "usage": usage}) &&
 		send("message_stop", map[string]any{"type": "message_stop"})
 }

@@ -33,14 +33,18 @@ type Config struct {
 	Models []string
 
 	// Limits by model, of every project; "" stands for any other model, and CountTokens for
-	// the counting of tokens, which has limits of its own (documented). Default: DefaultLimits
-	// for all.
+	// the counting of tokens, which has limits of its own (documented). Models that share their
+	// limits have them by the name that Shared returns. Default: DefaultLimits for all.
 	Limits map[string][]simquota.Limit
 
 	// Priority are the limits of a Priority Tier commitment, which all models have. A request
 	// that they have room for is served by them, if it doesn't ask for standard_only, and counts
 	// in the others too (documented). Default: there is none.
 	Priority []simquota.Limit
+
+	// Fast are the limits of the fast mode, which each model has of its own that serves it.
+	// Default: none may be sent, as where an organisation hasn't been let in.
+	Fast []simquota.Limit
 
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -66,6 +70,7 @@ type Server struct {
 	*simserver.Base[State, Failure]
 	mux      *http.ServeMux
 	priority *simquota.Ledger // nil: there is no Priority Tier
+	fast     *simquota.Ledger
 	batches  simserver.Owned[batch]
 	files    simserver.Owned[fileBody]
 
@@ -87,6 +92,10 @@ func New(cfg Config) *Server {
 	if len(cfg.Priority) > 0 {
 		s.priority = simquota.NewLedger(func(string, string) []simquota.Limit { return cfg.Priority })
 	}
+	if cfg.Fast == nil {
+		cfg.Fast = []simquota.Limit{simquota.PerMinute(simquota.InputTokens, 0), simquota.PerMinute(simquota.OutputTokens, 0)}
+	}
+	s.fast = simquota.NewLedger(func(string, string) []simquota.Limit { return cfg.Fast })
 	s.mux = s.routes()
 	return s
 }
