@@ -89,6 +89,7 @@ func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
 type planning struct {
 	snapshot *admission.Snapshot
 	models   []string // by the names they are asked for
+	shared   func(model string) string
 	request  scheduler.Request
 	tokens   int64 // as it was asked
 	counted  bool
@@ -135,7 +136,7 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	if err := a.dispatch.Prepare(ctx, way.Pool, c, in, &none); err != nil {
 		return nil, err
 	}
-	return a.of(c, way.Pool), nil
+	return a.of(ctx, c, way.Pool), nil
 }
 
 // call is the call of which it is asked.
@@ -144,9 +145,10 @@ func (q Question) call(s *admission.Snapshot, models []string) *dispatch.Call {
 }
 
 // of plans a call that was sized.
-func (a *Admin) of(c *dispatch.Call, p *dispatch.Pool) *planning {
-	request := scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait, Also: a.dispatch.Also(c, c.Demand)}
-	return &planning{c.Snapshot, c.Models, request, c.Demand.Tokens, c.Exact, p}
+func (a *Admin) of(ctx context.Context, c *dispatch.Call, p *dispatch.Pool) *planning {
+	s := a.dispatch.Sharing(ctx, p, c, c.Models)
+	request := scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait, Also: a.dispatch.Also(c, s, c.Demand), Serves: s.Serves(p)}
+	return &planning{c.Snapshot, s.Models, a.dispatch.Shared(c), request, c.Demand.Tokens, c.Exact, p}
 }
 
 // readChat reads a question about a chat in OpenAI's format or a message in Anthropic's, which is estimated.
@@ -161,7 +163,7 @@ func (a *Admin) readChat(ctx context.Context, p *dispatch.Pool, s *admission.Sna
 		return nil, err
 	}
 	c.Exact = false
-	return a.of(c, way.Pool), nil
+	return a.of(ctx, c, way.Pool), nil
 }
 
 // readSize reads a question about so many tokens.
@@ -192,7 +194,7 @@ func (a *Admin) readSize(ctx context.Context, p *dispatch.Pool, s *admission.Sna
 	c := q.call(s, way.Models)
 	sizer := dispatch.Sizer{Bytes: -1, Estimate: func() int64 { return in.Tokens }}
 	if len(scheduler.OfGemini(c.Models)) < len(c.Models) {
-		sizer.Other = new(weights.Request)
+		sizer.Other = &weights.Request{Likely: in.Tokens}
 	}
 	if err := a.dispatch.Size(ctx, way.Pool, c, sizer); err != nil {
 		return nil, err
@@ -201,7 +203,7 @@ func (a *Admin) readSize(ctx context.Context, p *dispatch.Pool, s *admission.Sna
 		wait := payload.Seconds(*in.MaxWait)
 		c.MaxWait = &wait
 	}
-	plan := a.of(c, way.Pool)
+	plan := a.of(ctx, c, way.Pool)
 	plan.tokens, plan.counted = in.Tokens, false
 	return plan, nil
 }
@@ -237,14 +239,14 @@ func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Questio
 	if err != nil {
 		return nil, err
 	}
-	plan := a.of(&dispatch.Call{Snapshot: s, Models: models, Demand: scheduler.Demand{Tokens: tokens}, Exact: true}, p)
+	plan := a.of(ctx, &dispatch.Call{Snapshot: s, Models: models, Demand: scheduler.Demand{Tokens: tokens}, Exact: true}, p)
 	return plan, nil
 }
 
 // answer plans for every candidate.
 func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *planning) *Plan {
-	chain, asked := plan.snapshot.Counted(plan.models)
-	plan.request.Chain, plan.request.Serves, plan.request.MaxWait = chain, p.Serves(), p.MaxWait(plan.request.MaxWait)
+	chain, asked := plan.snapshot.Counted(plan.models, plan.shared)
+	plan.request.Chain, plan.request.MaxWait = chain, p.MaxWait(plan.request.MaxWait)
 	rules, now := plan.snapshot.Rules, a.admission.Now()
 	out := &Plan{Tokens: plan.tokens, Counted: plan.counted, Now: instant(now), Candidates: []planCandidate{}}
 	var usable []scheduler.Candidate

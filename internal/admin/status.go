@@ -20,6 +20,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/shadow"
+	"fluxgate.dev/fluxgate/internal/sharing"
 	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -173,7 +174,7 @@ func (a *Admin) Status(ctx context.Context, query url.Values, administrator bool
 		rules: snapshot.Rules, now: a.admission.Now(), control: snapshot.Control, mode: snapshot.Mode, chain: snapshot.Chain(""), look: look,
 	}
 	v.whole, v.source = effective.Whole(a.cfg, snapshot.Control)
-	v.whole = v.mode.Filter(v.whole)
+	v.whole, v.shared = v.mode.Filter(v.whole), a.cfg.Sharing()
 	out := v.response(p, states, notes)
 	out.Prefer = effective.Prefer(a.cfg, snapshot.Control)
 	out.Store, out.Shadow, out.Simulated, out.Kind = a.admission.Stats(), a.shadow.Report(), a.cfg.Simulated, a.storeKind
@@ -194,6 +195,7 @@ type statusView struct {
 	mode    scheduler.Mode
 	chain   []string         // Gemini's part of it
 	whole   []string         // with models of other providers, if it has some
+	shared  sharing.Table    // which of them are counted together
 	source  string           // where it comes from
 	names   iter.Seq[string] // of models that may have given up their places
 	look    Look
@@ -308,13 +310,13 @@ func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation
 }
 
 // wanted are the models that are told of for a key although nothing may be known of them: the
-// chain's, of its provider.
+// chain's, of its provider, by the names that they are counted by.
 func (v *statusView) wanted(k keys.Key) (models []string) {
 	if k.Of() == "" {
 		return v.chain
 	}
 	for _, model := range v.whole {
-		if pool.ProviderOf(model) == k.Provider {
+		if model = v.shared.Counted(model, sharing.Kind{}); pool.ProviderOf(model) == k.Provider && !slices.Contains(models, model) {
 			models = append(models, model)
 		}
 	}

@@ -16,22 +16,24 @@ const maxAliases = 64
 type Asked map[string]string
 
 // Of returns the name by which the model of a calendar is asked for.
-func (a Asked) Of(model string) string {
-	if name, ok := a[model]; ok {
-		return name
-	}
-	return model
-}
+func (a Asked) Of(model string) string { return cmp.Or(a[model], model) }
 
 // Counted returns the models whose calendars the named ones are counted in, and by
-// which name each is asked for: aliases share the calendar of what they stand for.
-func (s *Snapshot) Counted(names []string) (chain []string, asked Asked) {
-	if !slices.ContainsFunc(names, func(name string) bool { return s.Control.Aliases[name] != "" }) {
+// which name each is asked for: aliases share the calendar of what they stand for, and so
+// do those for which shared, if not nil, returns one name ([Request.Shared]).
+func (s *Snapshot) Counted(names []string, shared func(name string) string) (chain []string, asked Asked) {
+	counted := func(name string) string {
+		if shared == nil || s.Control.Aliases[name] != "" {
+			return cmp.Or(s.Control.Aliases[name], name)
+		}
+		return shared(name)
+	}
+	if !slices.ContainsFunc(names, func(name string) bool { return counted(name) != name }) {
 		return names, nil
 	}
 	asked = make(Asked, len(names))
 	for _, name := range names {
-		model := cmp.Or(s.Control.Aliases[name], name)
+		model := counted(name)
 		if _, twice := asked[model]; !twice {
 			asked[model] = name
 			chain = append(chain, model)

@@ -96,7 +96,7 @@ func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, err
 	d := &decision{
 		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), began: fair.Unknown,
 	}
-	d.chain, d.asked = req.Snapshot.Counted(req.Models)
+	d.chain, d.asked = req.Snapshot.Counted(req.Models, req.Shared)
 	grant, wait, err := d.take(ctx)
 	if grant != nil && d.since != 0 {
 		grant.Waited = max(0, grant.Reservation.Start.Sub(d.since))

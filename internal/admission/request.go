@@ -96,6 +96,7 @@ type Request struct {
 	// Models may serve the request, in order of preference, by the names that they
 	// are asked for.
 	Models []string
+	Shared func(name string) string // by which name a model's requests are counted; nil: by its own
 	Demand scheduler.Demand
 	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
 	// goes to that model: on a feature, on outputs. It returns the same every time.

@@ -244,7 +244,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	kept := resources.Options{Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared}
 	owned := resources.Of(!authenticator.Open(), kept)
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: all, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: budgets, Resources: owned,
+		Admission: a.admission, Keys: a.pool, Providers: all, Sharing: cfg.Sharing(), Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: budgets, Resources: owned,
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: all, Events: log, Audit: audit,

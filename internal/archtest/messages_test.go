@@ -84,7 +84,7 @@ var powers = map[string][]string{
 // commands: all of them but those that measure it.
 var speaking = []string{
 	"cmd/fluxgate", "internal/app", "internal/batch", "internal/batch/subtitles", "internal/callers", "internal/config", "internal/config/origins",
-	"internal/cost", "internal/devserver", "internal/dotenv", "internal/keys", "internal/plaintext", "internal/quotas", "internal/remote",
+	"internal/cost", "internal/devserver", "internal/dotenv", "internal/keys", "internal/plaintext", "internal/quotas", "internal/remote", "internal/sharing",
 	"internal/secrets", "internal/secrets/gcpsecrets", "internal/telemetry", "internal/telemetry/otlp", "internal/upstream/endpoint", "internal/usage/price", "internal/validation", "internal/wait",
 }
 

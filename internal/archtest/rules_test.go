@@ -143,7 +143,7 @@ var imports = []importRule{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/budget", "internal/config", "internal/events", "internal/keys", "internal/nearest",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/plaintext", "internal/quotas", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/upstream/ratelimits", "internal/statuses", "internal/usage", "internal/usage/price",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/plaintext", "internal/quotas", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/sharing", "internal/telemetry", "internal/upstream", "internal/upstream/ratelimits", "internal/statuses", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
@@ -197,7 +197,11 @@ var imports = []importRule{
 		why: "what an operator names of limits is read by whoever configures, and counted by others",
 	},
 	{
-		dir: "internal/secrets", only: []string{"internal/config", "internal/nearest", "internal/plaintext", "internal/quotas", "internal/usage/price"},
+		dir: "internal/sharing", standard: true,
+		why: "which models share their limits is a table, and pure",
+	},
+	{
+		dir: "internal/secrets", only: []string{"internal/config", "internal/nearest", "internal/plaintext", "internal/quotas", "internal/sharing", "internal/usage/price"},
 		why: "secrets are read for whoever asks",
 	},
 	{
@@ -269,7 +273,7 @@ var imports = []importRule{
 		why: "a batch needs no more than any client has",
 	},
 	{
-		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/nearest", "internal/plaintext", "internal/proxies", "internal/quotas", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler", "internal/statuses"},
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/nearest", "internal/plaintext", "internal/proxies", "internal/quotas", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/sharing", "internal/usage/price", "scheduler", "internal/statuses"},
 		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
 	},
 	{

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/quotas"
+	"fluxgate.dev/fluxgate/internal/sharing"
 )
 
 // A Provider is one that requests may go to beside Gemini: an endpoint that speaks OpenAI's
@@ -33,7 +34,9 @@ type Provider struct {
 	PlainHTTP  bool   `json:"plain_http"` // allows http to a host of one's own network
 	// Limits are those of its models that FLUXGATE_LIMITS has no words for.
 	Limits quotas.List `json:"limits"`
-	number int         // its first key's number is this and one more
+	// Shared are models that count against one limit, beside those that are known to.
+	Shared sharing.List `json:"shared"`
+	number int          // its first key's number is this and one more
 }
 
 // The formats of providers.
@@ -71,7 +74,7 @@ func (c *Config) AllProviders() []Provider {
 	}
 	for i, p := range c.Providers {
 		if at := slices.Index(builtIn, p.Name); at >= 0 {
-			all[at].Limits = p.Limits
+			all[at].Limits, all[at].Shared = p.Limits, p.Shared
 			continue
 		}
 		p.number = (3 + i) * numbersEach
@@ -80,8 +83,17 @@ func (c *Config) AllProviders() []Provider {
 	return all
 }
 
+// Sharing says which of the providers' models count together.
+func (c *Config) Sharing() sharing.Table {
+	table := make(sharing.Table)
+	for _, p := range c.AllProviders() {
+		table[p.Name] = sharing.Of(p.Name, p.Format == FormatAnthropic, p.Shared)
+	}
+	return table
+}
+
 // builtIn are the providers that FLUXGATE_PROVIDERS needs not name, and of which it may name the
-// limits; in the order of AllProviders.
+// limits and which models share them; in the order of AllProviders.
 var builtIn = []string{"openai", "anthropic"}
 
 // Chats is the base URL at which it serves chat completions in OpenAI's format, as OpenAI's
@@ -136,7 +148,7 @@ func (l *ProviderList) EnvDecode(text string) error {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if dec.Decode(&list) != nil || dec.More() {
-		return errors.New(`want a JSON list such as [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], with format, header, models, api_version, plain_http and limits besides`)
+		return errors.New(`want a JSON list such as [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], with format, header, models, api_version, plain_http, limits and shared besides`)
 	}
 	var problems []error
 	for i := range list {
@@ -159,9 +171,9 @@ func (p Provider) check() error {
 	case !providerName.MatchString(p.Name):
 		return errors.New("name: want 2 to 32 lower case letters, digits and '-', a letter first")
 	case slices.Contains(builtIn, p.Name) && p.ownLimits():
-		return errors.Join(p.Limits.Check()...)
+		return errors.Join(append(p.Limits.Check(), p.Shared.Check(modelOfProvider.MatchString)...)...)
 	case slices.Contains(builtIn, p.Name):
-		return fmt.Errorf("name %s: it is built in, so want its limits alone; its base URL is %sBASE_URL", p.Name, p.variables())
+		return fmt.Errorf("name %s: it is built in, so want its limits alone, and which models share them; its base URL is %sBASE_URL", p.Name, p.variables())
 	case slices.Contains([]string{"gemini", "fluxgate", "google", "models"}, p.Name):
 		return fmt.Errorf("name %s: it is taken: want another", p.Name)
 	}
@@ -174,7 +186,7 @@ func (p Provider) check() error {
 	if p.APIVersion != "" && !apiVersion.MatchString(p.APIVersion) {
 		problems = append(problems, fmt.Errorf("api_version %s: want a date such as 2024-10-21, or 2025-04-01-preview", quoted(p.APIVersion)))
 	}
-	problems = append(problems, p.Limits.Check()...)
+	problems = append(append(problems, p.Limits.Check()...), p.Shared.Check(modelOfProvider.MatchString)...)
 	for _, name := range p.Models {
 		if plain := strings.TrimSuffix(name, "*"); plain != "" && !modelOfProvider.MatchString(plain) {
 			problems = append(problems, fmt.Errorf("models: %s is none, nor the beginning of one: want names, or beginnings such as llama-*", quoted(name)))
@@ -186,9 +198,9 @@ func (p Provider) check() error {
 	return errors.Join(problems...)
 }
 
-// ownLimits reports whether nothing but limits is said of a provider.
+// ownLimits reports whether nothing but limits, and who shares them, is said of a provider.
 func (p Provider) ownLimits() bool {
-	return p.BaseURL == "" && p.Format == FormatOpenAI && p.Header == headers[0] && p.Models == nil && !p.PlainHTTP && p.APIVersion == "" && len(p.Limits) > 0
+	return p.BaseURL == "" && p.Format == FormatOpenAI && p.Header == headers[0] && p.Models == nil && !p.PlainHTTP && p.APIVersion == "" && len(p.Limits)+len(p.Shared) > 0
 }
 
 // checkURL reports what is wrong with the base URL. The error doesn't repeat it: it may hold a

@@ -26,6 +26,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/shadow"
+	"fluxgate.dev/fluxgate/internal/sharing"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
@@ -47,7 +48,8 @@ type Options struct {
 	Admission *admission.Controller
 	Keys      KeySource
 	Providers upstream.Providers
-	Count     config.Count // how requests are sized
+	Sharing   sharing.Table // which models share their limits
+	Count     config.Count  // how requests are sized
 	// Resend has every request sent again that may have been served and billed.
 	Resend bool
 	Audit  *events.Audit
@@ -115,7 +117,7 @@ func New(o Options) *Dispatcher {
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
 		telemetry: o.Telemetry, usage: o.Usage, budgets: o.Budgets, resources: o.Resources, placer: placing.New(o.Resources), counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		triedOwn: recent.New[string, scheduler.Instant](maxLastWords), lastWords: recent.New[string, *upstream.Error](maxLastWords),
-		retiring: recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), outputs: weights.New(o.Providers), standing: standing.NewRecord(), overloads: overload.New(), shadow: o.Shadow,
+		retiring: recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), outputs: weights.New(o.Providers, o.Sharing), standing: standing.NewRecord(), overloads: overload.New(), shadow: o.Shadow,
 	}
 }
 
@@ -151,6 +153,18 @@ func (d *Dispatcher) PoolOf(ctx context.Context, provider string) (*Pool, error)
 		return nil, err
 	}
 	return p.Of(provider), nil
+}
+
+// Shared says by which name a model is counted that a call is for; nil: each by its own.
+func (d *Dispatcher) Shared(c *Call) func(model string) string { return d.outputs.Shared(c.other) }
+
+// Sharing is what is known of models of a call that share their limits with others; of Gemini's nothing is looked up.
+func (d *Dispatcher) Sharing(ctx context.Context, p *Pool, c *Call, models []string) weights.Sharing {
+	if c.other == nil {
+		return weights.Sharing{Models: models}
+	}
+	states, _ := d.admission.View(ctx, p.IDs()) // what isn't known counts as none
+	return d.outputs.Sharing(c.Snapshot, models, c.other, p, states, d.admission.Now())
 }
 
 // A Target is where a request is sent.

@@ -183,7 +183,7 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 			return grant, nil, nil
 		}
 	}
-	req := r.request()
+	req := r.request(ctx)
 	inner, span := r.d.telemetry.Admit(ctx)
 	grant, wait, err := r.ask(inner, req)
 	span.Decided(r.decision(grant, wait, err))
@@ -264,14 +264,14 @@ func (r *dispatch) logWait(wait *admission.Wait) {
 }
 
 // request is what admission is asked.
-func (r *dispatch) request() admission.Request {
-	c := r.call
+func (r *dispatch) request(ctx context.Context) admission.Request {
+	c, s := r.call, r.d.Sharing(ctx, r.pool, r.call, r.models)
 	req := admission.Request{
-		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.Without(r.excluded), Serves: r.pool.Serves(),
+		Snapshot: r.snapshot, Caller: c.Caller, Models: s.Models, Shared: r.d.Shared(c), Demand: r.demand, Projects: r.pool.Without(r.excluded), Serves: s.Serves(r.pool),
 		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.Project(c.turn), MaxWait: r.pool.MaxWait(c.MaxWait), Limit: r.limit,
 		SitsOut: c.SitsOut, Within: c.Within, Try: c.Try, Punctual: c.Punctual,
 	}
-	req.Also = r.also()
+	req.Also = r.d.Also(r.call, s, r.demand)
 	if !r.asked {
 		req.Ticket = c.Ticket
 		r.asked = true

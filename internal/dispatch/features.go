@@ -90,7 +90,8 @@ func (r *dispatch) roomAgain(ctx context.Context) scheduler.Instant {
 	if err != nil {
 		return 0
 	}
-	chain, _ := snapshot.Counted(r.models)
+	s := r.d.Sharing(ctx, r.pool, r.call, r.models)
+	chain, _ := snapshot.Counted(s.Models, r.d.Shared(r.call))
 	var usable []scheduler.Candidate
 	for i, p := range r.pool.Projects {
 		if key, err := r.pool.Pick(p.ID, states[i]); err == nil && (r.call.Prefer.Project == "" || r.call.Prefer.Project == key.Project) {
@@ -98,7 +99,7 @@ func (r *dispatch) roomAgain(ctx context.Context) scheduler.Instant {
 		}
 	}
 	offer, cause := scheduler.Plan(snapshot.Rules, r.d.admission.Now(), usable, scheduler.Request{
-		Chain: chain, Demand: r.demand, Serves: r.pool.Serves(), MaxWait: r.pool.MaxWait(r.call.MaxWait), Also: r.also(),
+		Chain: chain, Demand: r.demand, Serves: s.Serves(r.pool), MaxWait: r.pool.MaxWait(r.call.MaxWait), Also: r.d.Also(r.call, s, r.demand),
 	}, func(int) int { return 0 })
 	if cause != scheduler.NoCause {
 		return 0

@@ -75,7 +75,7 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 		if what == lesson.ModelUnknown && r.inChain(grant.Asked) {
 			// A name that a caller made up leaves no state; one of the chain is asked for
 			// by everybody.
-			gone := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(lesson.Table[lesson.ModelGone], e, r.d.admission.Now())}
+			gone := scheduler.RecordRefusal{Model: r.d.outputs.Refused(grant), Block: lesson.BlockFor(lesson.Table[lesson.ModelGone], e, r.d.admission.Now())}
 			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
 			r.d.lastWords.Put(grant.Asked, e.ForOthers())
 			r.relist(ctx, grant.Asked)
@@ -187,8 +187,11 @@ func (r *dispatch) startOnly(grant *admission.Grant) bool {
 // refused returns what an error says about a model on a project.
 func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson.Lesson) scheduler.RecordRefusal {
 	h := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start}
-	if lesson.OfLimits(r.call.refusalOf(e, grant.Asked)) {
+	switch what := r.call.refusalOf(e, grant.Asked); {
+	case lesson.OfLimits(what):
 		h.ID = grant.Reservation.ID
+	case lesson.OfItself(what):
+		h.Model = r.d.outputs.Refused(grant)
 	}
 	for _, v := range e.Violations {
 		if v.Foreign {
@@ -197,7 +200,7 @@ func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstr
 		if v.Model != "" && r.d.learnAlias(ctx, grant.Asked, v.Model) {
 			h.Model = v.Model
 		}
-		cause, limit := limitOf(&h.Limits, v.Kind)
+		cause, limit := lesson.LimitOf(&h.Limits, v.Kind)
 		switch {
 		case limit == nil || e.Class != upstream.ClassMinute && e.Class != upstream.ClassDay && v.Value < 0:
 		case v.Value < 0:
@@ -210,19 +213,6 @@ func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstr
 		}
 	}
 	return h
-}
-
-// limitOf returns the limit of that kind, and its name; nil: none is kept.
-func limitOf(l *scheduler.Limits, kind upstream.Kind) (scheduler.Cause, *int64) {
-	switch kind {
-	case upstream.RequestsPerMinute:
-		return scheduler.ByRPM, &l.RPM
-	case upstream.TokensPerMinute:
-		return scheduler.ByTPM, &l.TPM
-	case upstream.RequestsPerDay:
-		return scheduler.ByRPD, &l.RPD
-	}
-	return scheduler.NoCause, nil
 }
 
 // recount counts a request whose size is only known to be at most so much, once

@@ -27,9 +27,9 @@ func (r *dispatch) saidBefore(ctx context.Context) *upstream.Error {
 	if err != nil {
 		return nil
 	}
-	models, _ := r.call.Snapshot.Counted(r.call.Models)
+	models, asked := r.call.Snapshot.Counted(r.call.Models, r.d.Shared(r.call))
 	for _, model := range models {
-		if !r.leftAlone(model, states) {
+		if !r.leftAlone(model, states) && !r.leftAlone(asked.Of(model), states) {
 			return nil
 		}
 	}

@@ -82,7 +82,7 @@ func (d *Dispatcher) Prepare(ctx context.Context, p *Pool, c *Call, in *Prompt, 
 	c.Send = SendPrompt(in.prompt, reply)
 	s := PromptSizer(in.prompt)
 	if len(scheduler.OfGemini(c.Models)) < len(c.Models) {
-		s = s.Across(Sizer{Estimate: s.Estimate, Other: &weights.Request{Asked: upstream.Asked{MaxOutput: int64(in.prompt.MaxOutputTokens)}}})
+		s = s.Across(Sizer{Estimate: s.Estimate, Other: &weights.Request{Likely: s.Estimate(), Asked: upstream.Asked{MaxOutput: int64(in.prompt.MaxOutputTokens)}}})
 	}
 	return d.Size(ctx, p, c, s)
 }

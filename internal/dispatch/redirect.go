@@ -9,6 +9,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -22,11 +23,8 @@ import (
 // is being rolled out, either may answer.
 const itselfAgain = 16
 
-// also returns what the call weighs beside each model; nil: nothing.
-func (r *dispatch) also() func(model string) []scheduler.Weight { return r.d.Also(r.call, r.demand) }
-
 // Also returns what a call that was sized weighs beside each model, which it asks that of; nil: nothing.
-func (d *Dispatcher) Also(c *Call, demand scheduler.Demand) func(model string) []scheduler.Weight {
+func (d *Dispatcher) Also(c *Call, s weights.Sharing, demand scheduler.Demand) func(model string) []scheduler.Weight {
 	features := len(c.features) > 0 || c.unsaid && slices.ContainsFunc(c.Models, lesson.Draws)
 	if !features && c.other == nil && len(c.Snapshot.Control.Redirects) == 0 {
 		return nil
@@ -36,7 +34,7 @@ func (d *Dispatcher) Also(c *Call, demand scheduler.Demand) func(model string) [
 			all = c.also(model)
 		}
 		if c.other != nil {
-			all = append(all, d.outputs.Also(c.Snapshot.Rules, model, demand, *c.other)...)
+			all = append(all, d.outputs.With(s, c.Snapshot.Rules, model, demand, *c.other)...)
 		}
 		if other := c.Snapshot.Beside(model); other != "" {
 			all = append(all, scheduler.Weight{On: other, Demand: demand})
@@ -62,7 +60,7 @@ func (r *dispatch) tryOwn(ctx context.Context, wait *admission.Wait) *admission.
 	if err != nil || !states[0].Calendar(wait.On).UsedUp(r.d.admission.Rules().Of(wait.Project), now, r.demand) {
 		return nil
 	}
-	req := r.request()
+	req := r.request(ctx)
 	req.Hash, req.Ticket, req.Book, req.Models = 0, nil, false, []string{name}
 	req.Projects = slices.DeleteFunc(slices.Clone(req.Projects), func(p admission.Project) bool { return p.ID != wait.Project })
 	if req.Also = nil; len(r.call.asks(name)) > 0 {

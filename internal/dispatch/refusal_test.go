@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -191,7 +192,7 @@ func TestImagesAreAskedForUnsaid(t *testing.T) {
 	bare := &upstream.Error{Class: upstream.ClassBare429}
 	rules := &admission.Snapshot{Rules: new(scheduler.Rules)}
 	c := &Call{Snapshot: rules, Models: []string{text, image}, textOnly: true, unsaid: true}
-	also := new(Dispatcher).Also(c, scheduler.Demand{})
+	also := new(Dispatcher).Also(c, weights.Sharing{}, scheduler.Demand{})
 	assert.Empty(t, also(text))
 	assert.Equal(t, []scheduler.Weight{{On: scheduler.OfFeature("", "image_output")}, {On: scheduler.OfFeature(image, "image_output"), IfKnown: true}}, also(image))
 	assert.Equal(t, lesson.Bare, c.refusalOf(bare, text))
@@ -203,12 +204,12 @@ func TestImagesAreAskedForUnsaid(t *testing.T) {
 	assert.Equal(t, []string{"google_search", "url_context"}, c.features)
 
 	c.features, c.unsaid = nil, false
-	assert.Nil(t, new(Dispatcher).Also(c, scheduler.Demand{}), "it says that text is wanted")
+	assert.Nil(t, new(Dispatcher).Also(c, weights.Sharing{}, scheduler.Demand{}), "it says that text is wanted")
 	assert.Equal(t, lesson.Bare, c.refusalOf(bare, image))
 
 	c.unsaid = true
 	for _, other := range []string{text, "openai/gpt-image-1", "gemini-embedding-image"} {
 		c.Models = []string{other}
-		assert.Nil(t, new(Dispatcher).Also(c, scheduler.Demand{}), other)
+		assert.Nil(t, new(Dispatcher).Also(c, weights.Sharing{}, scheduler.Demand{}), other)
 	}
 }

@@ -26,7 +26,7 @@ func (r *dispatch) regardless(ctx context.Context, wait *admission.Wait, err err
 	case r.refusal != nil:
 		return nil, r.refusal
 	}
-	req := r.request()
+	req := r.request(ctx)
 	req.Over = true
 	grant, _, failed := r.ask(ctx, req)
 	if grant == nil {

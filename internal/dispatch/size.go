@@ -84,7 +84,7 @@ func OtherSizer(object []byte, read completion.Request) Sizer {
 	size := sizes.Of(object, read.Model)
 	return Sizer{
 		Bytes: -1, TextOnly: true, Estimate: func() int64 { return size.Likely },
-		Other: &weights.Request{Asked: upstream.Asked{Characters: size.Characters, MaxOutput: read.MaxTokens}},
+		Other: &weights.Request{Fast: read.Fast, Likely: size.Likely, Asked: upstream.Asked{Characters: size.Characters, MaxOutput: read.MaxTokens}},
 	}
 }
 
@@ -104,12 +104,9 @@ func (s Sizer) Across(others Sizer) Sizer {
 	return s
 }
 
-// maxCounted bounds the counts that are remembered for callers who return.
-const maxCounted = 4096
-
-// uploadRate is the slowest upload that is reckoned with, in bytes per second:
-// a reservation gets that much allowance for its request to arrive.
-const uploadRate = 4 << 20
+// maxCounted bounds the counts that are remembered for callers who return. uploadRate is the slowest upload that is
+// reckoned with, in bytes per second: a reservation gets that much allowance for its request to arrive.
+const maxCounted, uploadRate = 4096, 4 << 20
 
 // UploadAllowance is the time that the upload of a body of so many bytes may take.
 func UploadAllowance(body int) time.Duration {

@@ -11,6 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/quotas"
+	"fluxgate.dev/fluxgate/internal/sharing"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -122,6 +123,7 @@ func Rules(cfg *config.Config, c storage.Control, tiers map[string]string) *sche
 	chain, _ := Chain(cfg, c)
 	b := &builder{
 		cfg: cfg, control: c, chain: slices.Clone(chain),
+		shared:   cfg.Sharing(),
 		reported: byProject(cfg, c.Reported)[""], configured: byProject(cfg, cfg.Limits), runTime: byProject(cfg, c.Limits), quotas: quotaProjects(cfg),
 	}
 	rules := b.rules("", "")
@@ -146,6 +148,7 @@ type builder struct {
 	cfg     *config.Config
 	control storage.Control
 	chain   []string
+	shared  sharing.Table
 	// By model, of all projects.
 	reported map[string]scheduler.Override
 	// By project, and then by model or family; of all projects under the empty one.
@@ -203,8 +206,22 @@ func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 func (b *builder) specs(tier scheduler.Tier, project string, named []scheduler.Layer) map[string]scheduler.Spec {
 	all := map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)}
 	for _, p := range b.cfg.AllProviders() {
-		for _, model := range quotaModels(p.Limits) {
-			maps.Copy(all, quotaSpecs(p.Name, model, project, p.Limits))
+		limits := b.together(p.Name, p.Limits)
+		for _, model := range quotaModels(limits) {
+			maps.Copy(all, quotaSpecs(p.Name, model, project, limits))
+		}
+	}
+	return all
+}
+
+// together returns the limits of a provider with those of models that share theirs by the name that they are counted by, too.
+func (b *builder) together(provider string, list quotas.List) quotas.List {
+	all := slices.Clone(list)
+	for _, l := range list {
+		counted := strings.TrimPrefix(b.shared.Counted(provider+"/"+l.Model, sharing.Kind{}), provider+"/")
+		if l.Model != "" && counted != l.Model {
+			l.Model = counted
+			all = append(all, l)
 		}
 	}
 	return all
@@ -340,15 +357,28 @@ func quotaProjects(cfg *config.Config) map[string]bool {
 	return all
 }
 
-// byProject sorts limits by project, "" for those of all, and then by model or family.
+// byProject sorts limits by project, "" for those of all, and then by model or family. What is named of
+// a model that shares its limits is of the name that it is counted by, too: of several, the stricter.
 func byProject[L config.Limits | storage.Limits](cfg *config.Config, limits map[string]L) map[string]map[string]scheduler.Override {
-	out := map[string]map[string]scheduler.Override{"": {}}
+	out, shared := map[string]map[string]scheduler.Override{"": {}}, cfg.Sharing()
 	for name, l := range limits {
 		project, model := cfg.SplitLimited(name)
 		if out[project] == nil {
 			out[project] = make(map[string]scheduler.Override)
 		}
-		out[project][model] = scheduler.Override(l)
+		for _, of := range slices.Compact([]string{model, shared.Counted(model, sharing.Kind{})}) {
+			out[project][of] = stricter(out[project][of], scheduler.Override(l))
+		}
 	}
 	return out
+}
+
+// stricter returns of each number that either names the lower.
+func stricter(a, b scheduler.Override) scheduler.Override {
+	for _, x := range [3]struct{ to, from **int64 }{{&a.RPM, &b.RPM}, {&a.TPM, &b.TPM}, {&a.RPD, &b.RPD}} {
+		if *x.to == nil || *x.from != nil && **x.from != scheduler.Unlimited && (**x.to == scheduler.Unlimited || **x.from < **x.to) {
+			*x.to = *x.from
+		}
+	}
+	return a
 }

@@ -268,3 +268,19 @@ func TestQuotasNumberByNumber(t *testing.T) {
 	assert.Equal(t, scheduler.Limits{RPM: 60, TPM: 7000, RPD: none}, bucket.Limits)
 	assert.Equal(t, scheduler.Burst{Requests: 3, Tokens: 500}, bucket.Burst)
 }
+
+// What is named of models that share their limits holds for them together, whichever name it is
+// named of; of several the lower. What their fast mode has is named of that alone.
+func TestSharedLimits(t *testing.T) {
+	n := func(i int64) *int64 { return &i }
+	cfg := load(t, `FLUXGATE_LIMITS={"anthropic/claude-opus-4-8":{"rpm":50,"tpm":-1},"anthropic/claude-opus-4-5":{"rpm":40,"tpm":9000},"projects":{"org-a":{"anthropic/claude-sonnet-4-6":{"rpm":7}}}}`,
+		`FLUXGATE_PROVIDERS=[{"name":"anthropic","limits":[{"of":"output_tokens","most":900,"model":"claude-opus-4-8"},{"of":"output_tokens","most":800,"model":"claude-opus-4-6"}]},
+			{"name":"openai","shared":[["gpt-4o","gpt-4o-2024-*"]]}]`)
+	rules := effective.Rules(cfg, storage.Control{Limits: map[string]storage.Limits{"openai/gpt-4o-2024-08-06": {RPM: n(3)}}}, nil)
+	none := scheduler.Unlimited
+	assert.Equal(t, scheduler.Limits{RPM: 40, TPM: 9000, RPD: none}, rules.Policy.Limits("anthropic/claude-opus-4.x"))
+	assert.Equal(t, rules.Policy.Limits("anthropic/claude-opus-5"), rules.Policy.Limits("anthropic/claude-opus-4-8:fast"), "nothing is named of it")
+	assert.EqualValues(t, 7, rules.Of("org-a").Policy.Limits("anthropic/claude-sonnet-4.x").RPM)
+	assert.EqualValues(t, 3, rules.Policy.Limits("openai/gpt-4o").RPM)
+	assert.EqualValues(t, 800, rules.Spec(scheduler.OfOutputs("anthropic/claude-opus-4.x")).TPM)
+}

@@ -162,7 +162,7 @@ func (x *relay) byJobs(ctx context.Context, p *dispatch.Pool, model string) ([]s
 	if err != nil {
 		return nil, err
 	}
-	counted, _ := snapshot.Counted([]string{model})
+	counted, _ := snapshot.Counted([]string{model}, nil)
 	jobs := make([]int, len(ids))
 	var asked errgroup.Group
 	asked.SetLimit(maxListed)

@@ -232,6 +232,22 @@ func Of(e *upstream.Error, asksFeature, textOnly bool) Refusal {
 // tests one.
 func OfLimits(r Refusal) bool { return r == DayOver || r == MinuteFull || r == Bare }
 
+// OfItself reports whether a refusal concerns a model whoever shares its limits.
+func OfItself(r Refusal) bool { return r == ModelGone || r == Denied || r == KeyUnconfirmed }
+
+// LimitOf returns the limit of that kind, and its name; nil: none is kept.
+func LimitOf(l *scheduler.Limits, kind upstream.Kind) (scheduler.Cause, *int64) {
+	switch kind {
+	case upstream.RequestsPerMinute:
+		return scheduler.ByRPM, &l.RPM
+	case upstream.TokensPerMinute:
+		return scheduler.ByTPM, &l.TPM
+	case upstream.RequestsPerDay:
+		return scheduler.ByRPD, &l.RPD
+	}
+	return scheduler.NoCause, nil
+}
+
 // BlockFor returns what keeps every start of a model on a project away after a
 // refusal that concerns it; none otherwise.
 func BlockFor(l Lesson, e *upstream.Error, now scheduler.Instant) scheduler.Block {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/sharing"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -40,6 +41,9 @@ type Heard struct {
 // place, each once a day, whose model is held to less than their limits until there is one; and where requests arrive later than
 // somebody has named.
 func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (news []string, err error) {
+	if sharing.Fast(grant.Model) {
+		told = ratelimits.InFast(told)
+	}
 	if len(told)+len(sent.refused) == 0 {
 		return nil, nil // as with nearly all of Gemini's, for which no timer is started
 	}

@@ -11,6 +11,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - shared.go: models that share their limits, and builds beside this one that don't know it
 //   - weights.go: what a request weighs where
 //   - small.go: requests whose size doesn't matter, which need not be counted
 //   - outputs.go: what models have put out, and for how long

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/recent"
+	"fluxgate.dev/fluxgate/internal/sharing"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -29,6 +30,7 @@ const (
 // within a few requests. It is safe for use by any number of goroutines.
 type Book struct {
 	providers upstream.Providers
+	shared    sharing.Table
 
 	mu    sync.Mutex
 	known *recent.Map[of, *last]
@@ -46,9 +48,9 @@ type last struct {
 	next           int
 }
 
-// New returns an empty book for requests to these providers.
-func New(providers upstream.Providers) *Book {
-	return &Book{providers: providers, known: recent.New[of, *last](maxKnown)}
+// New returns an empty book for requests to these providers, of which some models share their limits.
+func New(providers upstream.Providers, shared sharing.Table) *Book {
+	return &Book{providers: providers, shared: shared, known: recent.New[of, *last](maxKnown)}
 }
 
 // Note adds an answer: its tokens, thoughts included, and how long it took.

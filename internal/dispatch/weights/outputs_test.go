@@ -12,7 +12,7 @@ import (
 
 // What is expected is what such requests have used, and no more than one allows for.
 func TestExpect(t *testing.T) {
-	b := New(nil)
+	b := New(nil, nil)
 	tokens, takes := b.Expect("alice", "m", 0)
 	assert.EqualValues(t, Unknown, tokens)
 	assert.Equal(t, UnknownTime, takes)
@@ -51,7 +51,7 @@ func TestQuantile(t *testing.T) {
 		"skewed": func() int64 { return int64(rnd.ExpFloat64() * 500) },
 		"two":    func() int64 { return 10 + 4000*(rnd.Int64N(20)/19) },
 	} {
-		b, above := New(nil), 0
+		b, above := New(nil, nil), 0
 		const n = 20_000
 		for i := range n + Kept {
 			tokens, _ := b.Expect("", "m", 0)

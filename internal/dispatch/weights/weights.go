@@ -13,6 +13,8 @@ import (
 // A Request is what is known of one before it is answered.
 type Request struct {
 	Caller string
+	Fast   bool  // it asks for Anthropic's fast mode
+	Likely int64 // tokens of its input, as they are estimated without asking anybody
 	upstream.Asked
 }
 
@@ -31,12 +33,13 @@ func (b *Book) Tokens(models []string, r Request) int64 {
 }
 
 // Also returns what a request of that weight weighs beside a model's calendar: on those of which
-// limits have been named, or are known by what the provider said.
-func (b *Book) Also(rules *scheduler.Rules, model string, demand scheduler.Demand, r Request) []scheduler.Weight {
+// limits have been named, or are known by what the provider said. It is asked for by a name that is
+// the model's or of one that shares its limits.
+func (b *Book) Also(rules *scheduler.Rules, model, asked string, demand scheduler.Demand, r Request) []scheduler.Weight {
 	if pool.ProviderOf(model) == upstream.Gemini {
 		return nil
 	}
-	output, takes := b.Expect(r.Caller, model, r.MaxOutput)
+	output, takes := b.Expect(r.Caller, asked, r.MaxOutput)
 	all := make([]scheduler.Weight, 0, 12)
 	add := func(on string, d scheduler.Demand) {
 		all = append(all, scheduler.Weight{On: on, Demand: d, IfKnown: !rules.Limited(on)})
@@ -108,11 +111,11 @@ func count(grant *admission.Grant, tokens, input, output int64) {
 	for _, x := range grant.Also {
 		n := tokens
 		switch {
-		case x.On == scheduler.OfOutputs(grant.Model):
+		case x.On == scheduler.OfOutputs(grant.Model), x.On == scheduler.OfOutputs(grant.Asked):
 			n = output
-		case x.On == scheduler.OfInputs(grant.Model):
+		case x.On == scheduler.OfInputs(grant.Model), x.On == scheduler.OfInputs(grant.Asked):
 			n = input
-		case !counts(grant.Model, x.On):
+		case !counts(grant.Model, x.On) && !counts(grant.Asked, x.On):
 			n = -1
 		}
 		grant.Counted = append(grant.Counted, n)

@@ -76,6 +76,24 @@ func None(all []Limit) bool {
 	return slices.ContainsFunc(all, func(l Limit) bool { return l.Tier == Standard && l.Limit == 0 })
 }
 
+// InFast returns what of an answer to a request in fast mode is said of the limits that it counts on. How many requests
+// are allowed there is mostly not said; that they are no more than else is a guess.
+func InFast(all []Limit) (own []Limit) {
+	said := slices.ContainsFunc(all, func(l Limit) bool { return l.Tier == Fast && l.Dimension == Requests })
+	told := slices.ContainsFunc(all, func(l Limit) bool { return l.Tier == Fast })
+	for _, l := range all {
+		switch {
+		case l.Tier == Fast:
+			l.Tier = Standard
+			own = append(own, l)
+		case l.Tier == Standard && l.Dimension == Requests && told && !said:
+			l.Remaining, l.Reset = -1, time.Time{}
+			own = append(own, l)
+		}
+	}
+	return own
+}
+
 // Read reads the headers of an answer that came at an instant. Names may be in any letters.
 func Read(h http.Header, now time.Time, d Dialect) Told {
 	told := Told{Cost: -1}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/anthropicsim"
+	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// claude replaces what stands for Anthropic by one that has several models of a class, and fast mode.
+func (m *mixture) claude(limits, fast []simquota.Limit) {
+	m.anthropic = anthropicsim.New(anthropicsim.Config{
+		Keys:   []anthropicsim.Key{{Value: anthropicKey, Project: "org-c"}},
+		Models: []string{"claude-opus-4-8", "claude-opus-4-5", "claude-opus-4-5-20251101", "claude-opus-5", "claude-haiku-4-5", "claude-haiku-4-5-20251001"},
+		Limits: map[string][]simquota.Limit{"": limits}, Fast: fast, Latency: 2 * time.Second,
+	})
+	m.transport["api.anthropic.com"] = m.anthropic.Transport()
+}
+
+func bodyOf(model, more string) string {
+	return `{"model":"` + model + `","max_tokens":100,` + more + `"messages":[{"role":"user","content":"` + strings.Repeat("word ", 20) + `"}]}`
+}
+
+// TestModelsThatShareLimits: what two models of a class are sent, by whichever of their names, is
+// counted together, so that none is refused that could be foreseen, and what is told is when there
+// is room for either.
+func TestModelsThatShareLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 10), simquota.PerMinute(simquota.InputTokens, 100_000), simquota.PerMinute(simquota.OutputTokens, 100_000)}, nil)
+		models := []string{"claude-opus-4-8", "claude-opus-4-5", "claude-opus-4-5-20251101"}
+		for _, model := range models { // their limits are known from now on
+			require.Equal(t, http.StatusOK, m.ask(t, "POST", message, bodyOf(model, "")).Code)
+		}
+		var served atomic.Int64
+		begin := time.Now()
+		var callers sync.WaitGroup
+		for i := range 24 {
+			callers.Go(func() {
+				for time.Since(begin) < 10*time.Minute {
+					rec := m.ask(t, "POST", message, bodyOf(models[i%3], ""))
+					if rec.Code == http.StatusOK {
+						served.Add(1)
+						continue
+					}
+					if !assert.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body) {
+						return
+					}
+					seconds, err := strconv.Atoi(rec.Header().Get("Retry-After"))
+					assert.NoError(t, err)
+					time.Sleep(time.Duration(seconds) * time.Second)
+				}
+			})
+		}
+		callers.Wait()
+		assert.Zero(t, m.anthropic.Ledger().Total().Refused, "foreseeable refusals")
+		assert.GreaterOrEqual(t, served.Load(), int64(95), "95% of what the limit lets through in ten minutes")
+		for _, r := range m.anthropic.Requests() {
+			assert.Contains(t, models, r.Model, "each is asked for by its own name")
+		}
+		rec := m.ask(t, "POST", message, bodyOf("claude-opus-5", ""))
+		assert.Equal(t, http.StatusOK, rec.Code, "it has limits of its own: %s", rec.Body)
+	})
+}
+
+// TestFastModeHasLimitsOfItsOwn: a refusal of fast mode, and what its headers say, is nothing to the
+// model's other requests, and theirs is nothing to it.
+func TestFastModeHasLimitsOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 6), simquota.PerMinute(simquota.InputTokens, 100_000), simquota.PerMinute(simquota.OutputTokens, 100_000)},
+			[]simquota.Limit{simquota.PerMinute(simquota.InputTokens, 300), simquota.PerMinute(simquota.OutputTokens, 100_000)})
+		const fast = `"speed":"fast",`
+		ask := func(more string) int { return m.ask(t, "POST", message, bodyOf("claude-opus-5", more)).Code }
+		served := 0
+		for ask(fast) == http.StatusOK {
+			served++
+		}
+		refused := func() int { return m.anthropic.Fast().Total().Refused }
+		assert.Zero(t, refused(), "what is used was known")
+		assert.GreaterOrEqual(t, served, 4)
+		assert.Equal(t, http.StatusOK, ask(""), "nothing is used of the others")
+		time.Sleep(2 * time.Minute)
+		m.anthropic.Fast().Add(time.Now(), "org-c", "claude-opus-5", simquota.Amounts{simquota.InputTokens: 300})
+		require.Equal(t, http.StatusTooManyRequests, ask(fast))
+		assert.Equal(t, 1, refused(), "nobody could know that somebody else uses it")
+		for range 6 {
+			assert.Equal(t, http.StatusOK, ask(""))
+		}
+		require.Equal(t, http.StatusTooManyRequests, ask(""))
+		assert.Zero(t, m.anthropic.Ledger().Total().Refused)
+		assert.Contains(t, m.ask(t, "GET", "/status", "").Body.String(), `"anthropic/claude-opus-5:fast"`)
+	})
+}
+
+// TestAModelIsGoneAlone: that one of the models that share their limits isn't to be had, or not by this
+// organisation, is nothing to the others, and a chain goes on with them.
+func TestAModelIsGoneAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_CHAIN=anthropic/claude-opus-4-8,anthropic/claude-opus-4-5,gemini-2.5-pro")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 50)}, nil)
+		m.anthropic.SetModels("claude-opus-4-5")
+		for range 3 {
+			rec := m.ask(t, "POST", chat, chatOf("auto"))
+			assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), "claude-opus-4-5")
+		}
+		asked := 0
+		for _, r := range m.anthropic.Requests() {
+			if r.Model == "claude-opus-4-8" {
+				asked++
+			}
+		}
+		assert.Equal(t, 1, asked, "it is known to be gone")
+		assert.Equal(t, http.StatusOK, m.ask(t, "POST", message, bodyOf("claude-opus-4-5", "")).Code)
+	})
+}
+
+// TestBuildsThatCountModelsApart: a build that doesn't know which models share their limits counts each by
+// its own name. Beside one, what both send of a model is within its limit; once there is none any more, what
+// it has left behind holds nobody up.
+func TestBuildsThatCountModelsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 50), simquota.PerMinute(simquota.InputTokens, 100_000), simquota.PerMinute(simquota.OutputTokens, 100_000)}, nil)
+		const model = "claude-opus-4-8"
+		ask := func(model string) int { return m.ask(t, "POST", message, bodyOf(model, "")).Code }
+		require.Equal(t, http.StatusOK, ask("claude-opus-4-5"), "its limits are known")
+		time.Sleep(2 * time.Minute)
+		apply := func(x scheduler.Change) {
+			_, err := m.admission.Apply(t.Context(), "org-c", x)
+			require.NoError(t, err)
+		}
+		apply(scheduler.RecordRefusal{Model: "anthropic/" + model, Limits: scheduler.Limits{RPM: 10}})
+		for id := range uint64(8) {
+			apply(scheduler.Reserve{Model: "anthropic/" + model, ID: id + 1, Demand: scheduler.Demand{Tokens: 10}})
+		}
+		assert.Equal(t, http.StatusOK, ask(model))
+		assert.Equal(t, http.StatusOK, ask(model))
+		assert.Equal(t, http.StatusTooManyRequests, ask(model), "the other build has sent eight of ten")
+		assert.Equal(t, http.StatusOK, ask("claude-opus-4-5"))
+		time.Sleep(26 * time.Hour)
+		for range 20 {
+			assert.Equal(t, http.StatusOK, ask(model))
+		}
+	})
+}
+
+// TestPlanAndSettingsOfSharedLimits: a plan names models as they were asked for, and a limit that is set
+// of one by its own name holds for all that share it.
+func TestPlanAndSettingsOfSharedLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 50)}, nil)
+		rec := m.ask(t, "POST", "/config", `{"limits":{"anthropic/claude-opus-4-8":{"rpm":2,"tpm":-1}}}`)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		ask := func(model string) int { return m.ask(t, "POST", message, bodyOf(model, "")).Code }
+		require.Equal(t, http.StatusOK, ask("claude-opus-4-8"))
+		require.Equal(t, http.StatusOK, ask("claude-opus-4-5-20251101"))
+		plan := func(model string) string {
+			return m.ask(t, "POST", "/plan", `{"tokens":10,"model":"anthropic/`+model+`"}`).Body.String()
+		}
+		assert.Contains(t, plan("claude-opus-4-5"), `"model":"anthropic/claude-opus-4-5","start":`)
+		assert.Contains(t, plan("claude-opus-4-5"), `"cause":"rpm","limits":{"rpm":2,`)
+		assert.Contains(t, plan("claude-opus-5"), `"wait_ms":0`)
+		require.Equal(t, http.StatusTooManyRequests, ask("claude-opus-4-5"))
+		status := m.ask(t, "GET", "/status", "").Body.String()
+		assert.Contains(t, status, `"model":"anthropic/claude-opus-4.x"`)
+		assert.NotContains(t, status, `"model":"anthropic/claude-opus-4-8"`)
+	})
+}

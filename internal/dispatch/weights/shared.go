@@ -1,0 +1,117 @@
+package weights
+
+import (
+	"slices"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/dispatch/pool"
+	"fluxgate.dev/fluxgate/internal/sharing"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A Sharing is what is known of the models of a request when it is planned.
+type Sharing struct {
+	Models []string // by the names they are asked for
+	Asked  admission.Asked
+	pool   *pool.Pool           // that it may go to
+	states []*scheduler.Project // of the pool's projects
+	now    scheduler.Instant
+}
+
+// Shared returns what says by which name a model is counted whose requests are like this one; nil,
+// as for one to Gemini: each by its own.
+func (b *Book) Shared(r *Request) func(model string) string {
+	if r == nil {
+		return nil
+	}
+	kind := sharing.Kind{Fast: r.Fast, Input: r.Likely}
+	return func(model string) string { return b.shared.Counted(model, kind) }
+}
+
+// Sharing returns what is known of a request's models. One that isn't to be had anywhere is left out where another
+// follows that shares its limits, for of those that do only the first is planned for.
+func (b *Book) Sharing(s *admission.Snapshot, models []string, r *Request, p *pool.Pool, states []*scheduler.Project, now scheduler.Instant) Sharing {
+	out, shared := Sharing{Models: models, pool: p, states: states, now: now}, b.Shared(r)
+	for i, model := range models {
+		if shared != nil && slices.ContainsFunc(models[i+1:], func(next string) bool { return shared(next) == shared(model) }) && out.nowhere(model) {
+			out.Models = slices.DeleteFunc(slices.Clone(out.Models), func(m string) bool { return m == model })
+		}
+	}
+	_, out.Asked = s.Counted(out.Models, shared)
+	return out
+}
+
+// nowhere reports whether a model isn't to be had on any project, by its own name.
+func (s Sharing) nowhere(asked string) bool {
+	serves := s.pool.Serves()
+	for i := range s.states {
+		if (serves == nil || serves(s.pool.Projects[i].ID, asked)) && !s.lacks(i, asked) {
+			return false
+		}
+	}
+	return len(s.states) > 0
+}
+
+// lacks reports whether a project, the i-th, doesn't have a model, by its own name, as far as is known.
+func (s Sharing) lacks(i int, asked string) bool {
+	return i >= 0 && i < len(s.states) && s.states[i].Calendar(asked).Block.Unavailable(s.now)
+}
+
+// Serves returns what reports whether a project has a model, by its provider and by the name that it is asked for:
+// those that share its limits may be there without it. Nil: each has all.
+func (s Sharing) Serves(p *pool.Pool) func(project, model string) bool {
+	serves := p.Serves()
+	if len(s.Asked) == 0 {
+		return serves
+	}
+	return func(project, model string) bool {
+		if serves != nil && !serves(project, model) {
+			return false
+		}
+		asked, other := s.Asked[model]
+		return !other || scheduler.FamilyOf(asked) != scheduler.Foreign ||
+			!s.lacks(slices.IndexFunc(s.pool.Projects, func(x admission.Project) bool { return x.ID == project }), asked)
+	}
+}
+
+// Refused returns the name by which it is kept that a model isn't to be had which a request was
+// granted: its own, so that those that share its limits are none the worse. Of a mode that has limits of its own it is
+// that of the mode.
+func (b *Book) Refused(grant *admission.Grant) string {
+	if b.shared.Counted(grant.Asked, sharing.Kind{}) == grant.Model {
+		return grant.Asked
+	}
+	return grant.Model
+}
+
+// usedAlone is how long after a limit of a model alone was learned, which shares its limits with others, it is taken
+// to be in use: builds before this one learn it anew each day.
+const usedAlone = 25 * time.Hour
+
+// alone reports whether a project has learned limits of a model by its own name lately, though it is counted by
+// another: a build that doesn't know that does so.
+func (s Sharing) alone(asked string) bool {
+	return slices.ContainsFunc(s.states, func(p *scheduler.Project) bool {
+		learned := p.Calendar(asked).Learned
+		return slices.ContainsFunc([]scheduler.LearnedLimit{learned.RPM, learned.TPM}, func(l scheduler.LearnedLimit) bool {
+			return l.Limit > 0 && s.now.Sub(l.At) < usedAlone
+		})
+	})
+}
+
+// With returns what a request weighs beside a model's calendar, and on the calendars of the name that it is asked for, where a
+// build beside this one counts it there: so both together keep to the limit. Those are kept as long as they are
+// known, and are told nothing any more.
+func (b *Book) With(s Sharing, rules *scheduler.Rules, model string, demand scheduler.Demand, r Request) []scheduler.Weight {
+	asked := s.Asked.Of(model)
+	all := b.Also(rules, model, asked, demand, r)
+	if model == asked || b.shared.Counted(asked, sharing.Kind{}) != model || !s.alone(asked) {
+		return all
+	}
+	own := append([]scheduler.Weight{{On: asked, Demand: demand}}, b.Also(rules, asked, asked, demand, r)...)
+	for i := range own {
+		own[i].IfKnown = true
+	}
+	return append(all, own...)
+}
