@@ -33,8 +33,9 @@ type usable struct {
 // A standingsOf keeps the last standings of each model, which are right for whoever asks next
 // if nothing has changed.
 type standingsOf struct {
-	mu   sync.Mutex
-	last map[string]*standings
+	mu     sync.Mutex
+	last   map[string]*standings
+	served fair.Served
 }
 
 // maxStandings bounds of how many models they are kept.
@@ -128,7 +129,7 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 		k.Promise(fair.Slot{Caller: p.Tag, Cost: cost(k, p.Demand), Since: p.Since, Order: p.Order, Began: p.Began})
 		s.tokens, s.of = s.tokens+p.Demand.Tokens, s.of+1
 	}
-	k.Weigh()
+	k.Weigh(&d.c.standings.served, name)
 	s.until = min(s.until, k.Until())
 }
 

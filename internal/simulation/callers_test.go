@@ -46,6 +46,8 @@ type society struct {
 	tickets     bool // who comes back brings the last
 	waiting     map[*request]bool
 	took        []time.Duration // decisions to send
+	processor   func() time.Duration
+	denied      []time.Duration // what a processor took for the others, if it is asked for that
 }
 
 // A told is a wait for which nothing was kept.
@@ -103,19 +105,24 @@ func newSocietyOn(t *testing.T, projects, instances int, seed uint64, weights ma
 		w.real = new(realTime)
 		w.real.Lock() // until it runs
 	}
-	for range instances {
+	for i := range instances {
 		var store storage.Store = several{w.store, instances}
 		if open != nil {
 			store = open()
 		}
-		s.stores = append(s.stores, store)
-		c, err := admission.New(context.Background(), admission.Options{
-			Store: store, Shared: true, Weights: weights, Rules: func(storage.Control) *scheduler.Rules { return w.rules },
-		})
-		require.NoError(t, err)
-		s.instances = append(s.instances, c)
+		s.stores, s.instances = append(s.stores, store), append(s.instances, nil)
+		s.renew(i)
 	}
 	return s
+}
+
+// renew replaces an instance by a new one, which remembers nothing.
+func (s *society) renew(i int) {
+	c, err := admission.New(context.Background(), admission.Options{
+		Store: s.stores[i], Shared: true, Weights: s.weights, Rules: func(storage.Control) *scheduler.Rules { return s.rules },
+	})
+	require.NoError(s.t, err)
+	s.instances[i] = c
 }
 
 // join has a caller begin, at random within the first seconds.
@@ -155,6 +162,10 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 		ticket, err = c.ParseTicket(r.ticket, m.name)
 		assert.NoError(s.t, err)
 	}
+	var began time.Duration
+	if s.processor != nil {
+		began = s.processor()
+	}
 	s.unlocked(func() {
 		grant, wait, err = c.Admit(context.Background(), admission.Request{
 			Caller: m.name, Hash: r.hash, Models: s.rules.Policy.Chain(scheduler.Both),
@@ -170,6 +181,9 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 		return
 	}
 	s.calls++
+	if s.processor != nil && wait != nil {
+		s.denied = append(s.denied, s.processor()-began)
+	}
 	delete(s.waiting, r)
 	if r.booked && grant == nil && !before && came-due <= s.rules.Hold {
 		s.broken++

@@ -3,6 +3,7 @@ package simulation
 import (
 	"flag"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/threadtime"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -59,6 +61,8 @@ var (
 	crowded = flag.Int("crowd", 100, "callers of the crowd: 2000 take some ten minutes of a processor's time (.github/measured.md)")
 	at      = flag.Int("at", 1, "instances to which the crowd comes")
 	tickets = flag.Bool("tickets", false, "have the crowd bring its tickets along")
+	renewed = flag.Duration("renewed", 0, "have one of the instances after another replaced by a new one so often; 0: none")
+	costs   = flag.Bool("costs", false, "print what a processor takes to tell one of the crowd a time, and what the instances keep in memory")
 )
 
 // A crowd of callers, of which nobody can keep what each was served, half polite and half
@@ -67,16 +71,44 @@ var (
 func TestCrowdOfCallers(t *testing.T) {
 	race.Skip(t)
 	t.Parallel()
-	n := *crowded
-	round := time.Duration(n) * time.Minute / (pool * rpm) // all are served once in it
+	playCrowd(t, *crowded, pool, *at)
+}
+
+// At several instances, where most come back to one that didn't tell them their time, and
+// bring no ticket, it is no different: those that hammer get as much as the polite ones,
+// though all instances have known them for long. One project keeps of 32 callers what they
+// were served, so it forgets each of sixty before it is served again.
+func TestCrowdAtFourInstances(t *testing.T) {
+	race.Skip(t)
+	t.Parallel()
+	slots := playCrowd(t, 60, 1, 4)
+	assert.GreaterOrEqual(t, slots["polite"], 2*slots["hammer"]/3)
+}
+
+// playCrowd plays four rounds of a crowd, and returns how many slots each kind got.
+func playCrowd(t *testing.T, n, projects, instances int) map[string]int {
+	slots := make(map[string]int)
+	round := time.Duration(n) * time.Minute / time.Duration(projects*rpm) // all are served once in it
 	synctest.Test(t, func(t *testing.T) {
-		s := newSociety(t, pool, *at, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+		s := newSociety(t, projects, instances, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
 		s.tickets = *tickets
+		for i := 1; *renewed > 0 && time.Duration(i)**renewed < 4*round; i++ {
+			s.after(time.Duration(i)**renewed, func() { s.renew(i % instances) })
+		}
 		for i := range n / 2 {
 			s.join(manner{name: fmt.Sprint("polite", i), requests: 1, returns: 1, late: 100 * time.Millisecond, tokens: [2]int64{1000}})
 			s.join(manner{name: fmt.Sprint("hammer", i), requests: 1, returns: 1, every: 2 * time.Second, tokens: [2]int64{1000}})
 		}
+		if *costs {
+			runtime.LockOSThread() // whose time is taken
+			defer runtime.UnlockOSThread()
+			s.processor = func() time.Duration { return threadtime.Of(t) }
+		}
 		s.run(4 * round)
+		if *costs {
+			q := quantiles(s.denied)
+			t.Logf("%d answers of a time took a processor p50 %v p90 %v p99 %v most %v; the instances keep %d KiB", len(s.denied), q[0], q[1], q[2], q[3], s.kept()>>10)
+		}
 		assert.Zero(t, s.upstream.violations())
 		assert.Zero(t, s.broken)
 		assert.GreaterOrEqual(t, s.used(4*round), 0.95)
@@ -87,11 +119,27 @@ func TestCrowdOfCallers(t *testing.T) {
 				waits, served[x.caller] = append(waits, x.waited), true
 			}
 			q := quantiles(waits)
+			slots[kind] = len(waits)
 			t.Logf("%d callers, all served once in %v: %d of %s, waits %s", n, round.Round(time.Second), len(waits), kind, seconds(q))
 			assert.Equal(t, n/2, len(served), "none is starved")
 			assert.LessOrEqual(t, q[3], 2*round+scheduler.Window)
 		}
 	})
+	return slots
+}
+
+// kept returns what the instances keep in memory, which it has them forget.
+func (s *society) kept() uint64 {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	s.told, s.agenda, s.waiting = nil, agenda{}, nil // who waits isn't asked again
+	before := heap()
+	clear(s.instances)
+	return before - heap()
 }
 
 // Over an hour of callers of every manner, what those are told for whom nothing is kept is

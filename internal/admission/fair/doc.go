@@ -23,7 +23,12 @@
 // holds, so it is never put forward twice.
 //
 // A caller that isn't known, since a project keeps no more than scheduler.MaxServices,
-// begins there too. So thousands of callers are served in the order of their waiting.
+// begins there too. Of equal turns that of the caller comes first that was served longest
+// ago, which every instance remembers that saw it ([Served]), and then that of the request
+// that has waited for longer, as far as an instance knows. So thousands of callers are
+// served in the order of their waiting, also where they come back to another instance than
+// the one that told them their time, and bring no ticket. An instance that is new has seen
+// only those whom the projects still keep.
 //
 // Turns alone let a caller be ahead by its largest request. So a request can be told to wait, though it has
 // its turn, until that brings its caller no further ahead than it may be ([Contest.TooSoon]).
@@ -31,5 +36,6 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - fair.go: a contest
+//   - served.go: when callers were last served, of those too that the projects have forgotten
 //   - cost.go: what requests cost
 package fair

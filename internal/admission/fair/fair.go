@@ -30,13 +30,14 @@ type party struct {
 	served Cost
 	level  Cost              // where it began: the highest on any project
 	at     scheduler.Instant // when it was last served; 0: not lately
+	last   scheduler.Instant // the same, if only this instance remembers it; 0: nobody does
 
 	waits   bool
 	since   scheduler.Instant // when the oldest of its requests that wait came
 	began   Cost              // the least of these
 	booked  Cost
 	largest Cost // of all these
-	last    int  // which of the promises is its last, from 1; 0: none
+	final   int  // which of the promises is its last, from 1; 0: none
 }
 
 // wait adds a request that waits, or what is booked for it.
@@ -72,6 +73,8 @@ type Contest struct {
 	numbers  map[uint32]int // of callers, in parties
 	parties  []party
 	promises []promised
+	served   *Served // nil: nothing is remembered
+	model    uint32  // of those served
 	scale
 
 	own int   // which of the parties the caller is whose request is decided about; -1: none
@@ -133,7 +136,7 @@ func (k *Contest) party(caller uint32) *party {
 	case k.own >= 0:
 		return &k.me
 	}
-	return &party{weight: Cost(max(1, k.weight(caller)))}
+	return &party{weight: Cost(max(1, k.weight(caller))), last: k.lastServed(caller)}
 }
 
 // Serve adds what a project has served.
@@ -156,15 +159,19 @@ func (k *Contest) Promise(x Slot) {
 	i := k.number(x.Caller)
 	p := &k.parties[i]
 	p.wait(x)
-	k.promises = append(k.promises, promised{Slot: x, by: i, before: p.last})
-	p.last = len(k.promises)
+	k.promises = append(k.promises, promised{Slot: x, by: i, before: p.final})
+	p.final = len(k.promises)
 }
 
 // Skip gives a number to a promise that doesn't count.
 func (k *Contest) Skip() { k.promises = append(k.promises, promised{by: -1}) }
 
-// Weigh says whose turn it is, once all is added but the request that is decided about.
-func (k *Contest) Weigh() {
+// Weigh says whose turn it is on a model, once all is added but the request that is decided
+// about. When those were last served that the projects have forgotten it is told; nil: nobody
+// remembers that.
+func (k *Contest) Weigh(s *Served, model uint32) {
+	k.served, k.model = s, model
+	k.recall()
 	k.scale = scale{least: -1}
 	for i := range k.parties {
 		k.count(&k.parties[i], k.now)
@@ -314,7 +321,7 @@ func (k *Contest) Turn(caller uint32) Cost {
 // same caller that have waited for longer.
 func (k *Contest) TurnOf(x Slot) Cost {
 	sum, p := Cost(0), k.party(x.Caller)
-	for i := p.last; i > 0; i = k.promises[i-1].before {
+	for i := p.final; i > 0; i = k.promises[i-1].before {
 		if y := &k.promises[i-1]; y.Older(x) {
 			sum += y.Cost
 		}
@@ -326,10 +333,18 @@ func (k *Contest) TurnOf(x Slot) Cost {
 func (k *Contest) By(i int) uint32 { return k.promises[i].Caller }
 
 // Before reports whether the i-th promise has its turn before that of another caller's
-// request: of equal ones the one that has waited for longer.
+// request: of equal ones that of the caller that was served longest ago, and then the one
+// that has waited for longer. For how long that is may be known only to the instance that
+// told it to wait, while when it was served every instance has seen.
 func (k *Contest) Before(i int, turn Cost, x Slot) bool {
-	t := k.turns[i]
-	return t < turn || t == turn && k.promises[i].Older(x)
+	if t := k.turns[i]; t != turn {
+		return t < turn
+	}
+	p := &k.promises[i]
+	if p.by >= 0 && k.parties[p.by].last != k.me.last {
+		return k.parties[p.by].last < k.me.last
+	}
+	return p.Older(x)
 }
 
 // Older reports whether a request has waited for longer than another.

@@ -31,7 +31,7 @@ func waits(caller uint32, ago scheduler.Instant) Slot {
 
 // weigh returns a contest with the request that is decided about.
 func weigh(k *Contest, mine Slot) *Contest {
-	k.Weigh()
+	k.Weigh(nil, 0)
 	return k.With(mine, now)
 }
 
@@ -169,7 +169,7 @@ func TestARequestShowsThatItsCallerWasThere(t *testing.T) {
 	for caller := range uint32(3) {
 		k.Promise(waits(caller+1, 10)) // who is served first, though, was away for eighty seconds
 	}
-	k.Weigh()
+	k.Weigh(nil, 0)
 	short := k.With(waits(1, 10), now)
 	assert.False(t, short.Before(2, 400_000, waits(1, 10)))
 	long := k.With(waits(1, 40), now)
@@ -198,7 +198,7 @@ func TestWithIsReckoned(t *testing.T) {
 		for range rnd.IntN(3) {
 			k.Book(slot())
 		}
-		k.Weigh()
+		k.Weigh(nil, 0)
 		next := k.With(slot(), now)
 		anew := *next
 		anew.reckon()
@@ -233,7 +233,7 @@ func TestTooSoon(t *testing.T) {
 		for i := range served {
 			k.Promise(size(uint32(i+1), 100_000))
 		}
-		k.Weigh()
+		k.Weigh(nil, 0)
 		return k
 	}
 	soon := func(k *Contest, x Slot, several bool) time.Duration { return k.With(x, now).TooSoon(x, several) }
@@ -261,7 +261,7 @@ func TestTooSoon(t *testing.T) {
 	for i := range uint32(9) {
 		k.Promise(size(i+1, 100_000))
 	}
-	k.Weigh()
+	k.Weigh(nil, 0)
 	assert.Zero(t, soon(k, size(1, 900_000), false), "nobody has been served")
 	had := []int64{300, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}
 	k = begin(had...)

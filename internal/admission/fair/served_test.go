@@ -1,0 +1,60 @@
+package fair
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Of two that the projects have forgotten it is the turn of the one that was served longest
+// ago, whichever an instance has known for longer that it waits, and of one that nobody
+// remembers before theirs.
+func TestServedLongestAgo(t *testing.T) {
+	var served Served
+	serve := func(caller uint32, ago scheduler.Instant) {
+		k := New(now-1000*ago, func(uint32) int64 { return 1 })
+		k.Serve(scheduler.Service{Caller: caller, Requests: 1, At: now - 1000*ago})
+		k.Weigh(&served, 7)
+	}
+	serve(2, 500)
+	serve(1, 400)
+	serve(2, 300) // once more
+	for _, c := range []struct {
+		name        string
+		others      Slot
+		mine        uint32
+		remembers   *Served
+		model       uint32
+		othersFirst bool
+	}{
+		{"mine was served longest ago, and is new here", waits(2, 290), 1, &served, 7, false},
+		{"the other was", waits(1, 5), 2, &served, 7, true},
+		{"mine was never served", waits(1, 390), 3, &served, 7, false},
+		{"the other never was", waits(3, 5), 1, &served, 7, true},
+		{"neither was: the other has waited for longer", waits(4, 5), 3, &served, 7, true},
+		{"on another model nothing is known of either", waits(2, 290), 1, &served, 8, true},
+		{"nothing is remembered", waits(2, 290), 1, nil, 7, true},
+	} {
+		k := contest(nil, nil)
+		k.Promise(c.others)
+		k.Weigh(c.remembers, c.model)
+		mine := waits(c.mine, 0)
+		k = k.With(mine, now)
+		assert.Equal(t, c.othersFirst, k.Before(0, k.TurnOf(mine), mine), c.name)
+	}
+}
+
+// An instance remembers a bounded number, those that were served last.
+func TestServedIsBounded(t *testing.T) {
+	var served Served
+	for caller := range uint32(3*maxServed + 1) {
+		k := New(now, func(uint32) int64 { return 1 })
+		k.Serve(scheduler.Service{Caller: caller + 1, Requests: 1, At: now + scheduler.Instant(caller)})
+		k.Weigh(&served, 7)
+		assert.LessOrEqual(t, len(served.recent)+len(served.before), 2*maxServed)
+	}
+	assert.EqualValues(t, now+2*maxServed+1, served.at(servedOn{7, 2*maxServed + 2}))
+	assert.Zero(t, served.at(servedOn{7, 1}))
+}
