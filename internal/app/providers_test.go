@@ -62,6 +62,10 @@ func TestProviderByModel(t *testing.T) {
 		// What no provider of OpenAI's format has a route for stays as it was.
 		rec := m.ask(t, "POST", "/openai/v1/responses", `{"model":"gemini-2.5-pro","input":"Hello"}`)
 		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
+		// It is served for a model that is named, and no chain stands for one there.
+		rec = m.ask(t, "POST", "/openai/v1/responses", `{"model":"auto","input":"Hello"}`)
+		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "which is for chats; name a model that serves this")
 		rec = m.ask(t, "POST", "/generate", `{"prompt":"Hello"}`)
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
 

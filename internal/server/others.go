@@ -24,8 +24,8 @@ import (
 func (x *relay) chosen(p *dispatch.Pool, m match, model string) (providers.Choice, error) {
 	choice, err := x.s.others.Choose(x.r, p, m.Route, model)
 	if err == nil && choice.Provider == upstream.Gemini && m.Unserved != "" {
-		if err = unserved(m); model == "" && p.Of(upstream.Gemini) != p {
-			err = payload.ErrModel // another provider may serve it, by the model's name
+		if err = unserved(m); p.Of(upstream.Gemini) != p {
+			err = candidates.Unnamed(model, err) // another provider may serve it, by the model's name
 		}
 	}
 	return choice, err

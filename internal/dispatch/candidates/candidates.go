@@ -7,6 +7,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/nearest"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -75,6 +76,18 @@ func Pinned(name, fallback string) ([]string, error) {
 		return nil, apierror.Invalid(FallbackHeader, "no other model can stand in for this one.")
 	}
 	return []string{name}, nil
+}
+
+// Unnamed returns what is wrong with a request that names no model, or Auto, of a route that Gemini doesn't serve and another provider
+// may; and err, which says that Gemini doesn't, where it names one.
+func Unnamed(model string, err error) error {
+	switch model {
+	case "":
+		return payload.ErrModel
+	case Auto:
+		return apierror.Invalid("model", `"auto" is the chain, which is for chats; name a model that serves this, with its provider before it, as "openai/gpt-5.5".`)
+	}
+	return err
 }
 
 // ParseMode returns the mode of that name; none for none.
