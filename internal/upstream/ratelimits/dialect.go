@@ -35,13 +35,16 @@ var (
 	OpenRouter Dialect
 	// XAI tells tokens of a minute. Whether its requests are a minute's isn't established.
 	XAI = Dialect{Tokens: time.Minute}
+	// SambaNova tells requests of a minute, and of a day by name ("The default rate limit header is in RPM",
+	// https://docs.sambanova.ai/cloud/docs/get-started/rate-limits).
+	SambaNova = Dialect{Requests: time.Minute}
 	// Anthropic tells limits of a minute, which are filled evenly (documented), rounded to thousands.
 	Anthropic = Dialect{Requests: time.Minute, Tokens: time.Minute, Buckets: true, Rounded: 1000}
 )
 
 var dialects = map[string]Dialect{
 	"openai": OpenAI, "groq": Groq, "azure": Azure, "mistral": Mistral, "cerebras": Cerebras, "together": Together,
-	"openrouter": OpenRouter, "xai": XAI, "anthropic": Anthropic,
+	"openrouter": OpenRouter, "xai": XAI, "sambanova": SambaNova, "anthropic": Anthropic,
 }
 
 // Named returns the dialect of a provider by its name in small letters, and the zero Dialect for

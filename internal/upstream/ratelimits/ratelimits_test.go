@@ -186,7 +186,7 @@ func TestRead(t *testing.T) {
 			x-ratelimit-limit-tokens-day: 1000000
 			x-ratelimit-remaining-tokens-day: 900000`,
 			[]ratelimits.Limit{limit(requests, time.Minute, 5, 4, none), limit(requests, time.Hour, 150, 140, none), limit(requests, day, 2400, 2200, none), limit(tokens, day, 1_000_000, 900_000, none)}, 0},
-		{"SambaNova, documented: requests of no period and of a day", ratelimits.Dialect{Requests: time.Minute}, `
+		{"SambaNova, documented: requests of no period and of a day", ratelimits.Named("sambanova"), `
 			x-ratelimit-limit-requests: 30
 			x-ratelimit-remaining-requests: 29
 			x-ratelimit-reset-requests: 30
