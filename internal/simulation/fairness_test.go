@@ -278,7 +278,7 @@ var (
 	onEmulator = flag.Bool("emulator", false, "have the table of shares made on the Firestore emulator, in real time")
 	atMost     = flag.Int64("largest", usual, "how many tokens the largest requests of the table of shares have")
 	allPairs   = flag.Bool("pairs", false, "print what each two callers of the table of shares got apart")
-	lasts      = flag.Duration("lasts", 30*time.Minute, "how long each run of the table of shares lasts, more than twenty minutes")
+	lasts      = flag.Duration("lasts", 30*time.Minute, "how long each run of the table of shares, or of TestToldToAnybody, lasts, more than twenty minutes")
 )
 
 // Two, five and twenty callers that always wait, with sixty requests at once or one after
