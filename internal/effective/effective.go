@@ -287,6 +287,9 @@ func quotaSpec(provider string, l quotas.Limit) (calendar string, spec scheduler
 	case l.Of == quotas.OutputTokens:
 		spec.TPM, spec.Burst.Tokens, spec.AtAnswer = l.Most, l.Burst, true
 		return scheduler.OfOutputs(model), spec
+	case l.Of == quotas.InputTokens:
+		spec.TPM, spec.Burst.Tokens = l.Most, l.Burst
+		return scheduler.OfInputs(model), spec
 	case l.Of == quotas.Requests:
 		spec.RPM, spec.Burst.Requests = l.Most, l.Burst
 	default:

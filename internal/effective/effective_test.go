@@ -185,7 +185,7 @@ func TestQuotas(t *testing.T) {
 	cfg := load(t, `FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://azure.example/v1","limits":[
 		{"of":"requests","most":50,"per":"10s"},{"of":"tokens","most":9000,"per":"10s"},{"of":"tokens","most":8000,"per":"10s"},
 		{"of":"requests","most":60,"burst":2,"model":"m"},{"of":"at_a_time","most":4},
-		{"of":"requests","most":1000,"per":"day","zone":"America/Los_Angeles","model":"m"},{"of":"output_tokens","most":700}]}]`)
+		{"of":"requests","most":1000,"per":"day","zone":"America/Los_Angeles","model":"m"},{"of":"output_tokens","most":700},{"of":"input_tokens","most":900,"burst":900}]}]`)
 	rules := effective.Rules(cfg, storage.Control{}, nil)
 	none := scheduler.Unlimited
 	for name, want := range map[string]scheduler.Limits{
@@ -195,6 +195,7 @@ func TestQuotas(t *testing.T) {
 		scheduler.OfPlaces("azure/other"):                 {RPM: 4, TPM: none, RPD: none},
 		scheduler.OfDay("azure/m"):                        {RPM: none, TPM: none, RPD: 1000},
 		scheduler.OfOutputs("azure/m"):                    {RPM: none, TPM: 700, RPD: none},
+		scheduler.OfInputs("azure/m"):                     {RPM: none, TPM: 900, RPD: none},
 	} {
 		assert.Equal(t, want, rules.Spec(name).Limits, name)
 		assert.True(t, rules.Limited(name), name)

@@ -16,7 +16,7 @@ type Limit struct {
 	Model string `json:"model"`
 	// Project is the one that it is of; empty: each. It goes before the same limit of each project.
 	Project string `json:"project"`
-	// Of is what is limited: Requests, Tokens, OutputTokens or AtATime.
+	// Of is what is limited: Requests, Tokens, InputTokens, OutputTokens or AtATime.
 	Of string `json:"of"`
 	// Most is how many there may be.
 	Most int64 `json:"most"`
@@ -36,7 +36,8 @@ type Limit struct {
 // What may be limited.
 const (
 	Requests     = "requests"
-	Tokens       = "tokens" // as the provider counts them a minute
+	Tokens       = "tokens"       // as the provider counts them a minute
+	InputTokens  = "input_tokens" // where they have a limit beside that of Tokens
 	OutputTokens = "output_tokens"
 	AtATime      = "at_a_time" // requests that aren't answered
 )
@@ -103,15 +104,15 @@ func (l Limit) check() error {
 	per, err := l.Period()
 	_, nowhere := l.Location()
 	switch {
-	case !slices.Contains([]string{Requests, Tokens, OutputTokens, AtATime}, l.Of):
-		return errors.New("of: want requests, tokens, output_tokens or at_a_time")
+	case !slices.Contains([]string{Requests, Tokens, InputTokens, OutputTokens, AtATime}, l.Of):
+		return errors.New("of: want requests, tokens, input_tokens, output_tokens or at_a_time")
 	case l.Most <= 0 || l.Burst < 0:
 		return errors.New("most: want a number above 0, and no burst below it")
 	case l.Zone != "" && l.Per != Day:
 		return errors.New("zone: there is one per day alone: leave it out")
 	case nowhere != nil:
 		return errors.New("zone: want one such as UTC or America/Los_Angeles")
-	case l.Late != "" && (l.Of == AtATime || l.Of == OutputTokens || l.Per == Day):
+	case l.Late != "" && (l.Of == AtATime || l.Of == InputTokens || l.Of == OutputTokens || l.Per == Day):
 		return errors.New("late: want it of requests or tokens in 1s, 10s, 1h or 24h, or with a burst")
 	case l.Late != "" && (l.Lateness() < time.Millisecond || l.Lateness() > maxLate):
 		return errors.New("late: want a duration such as 50ms, 1ms to 10s")
@@ -123,9 +124,9 @@ func (l Limit) check() error {
 		return errors.New("per day: want requests, without a burst; tokens, and what is refilled, are per 24h")
 	case l.Per == Day:
 		return nil
-	case l.Of == OutputTokens && per != time.Minute:
-		return errors.New("output_tokens: want them per 1m")
-	case l.Of == OutputTokens:
+	case (l.Of == InputTokens || l.Of == OutputTokens) && per != time.Minute:
+		return errors.New("input_tokens and output_tokens: want them per 1m")
+	case l.Of == InputTokens || l.Of == OutputTokens:
 		return nil
 	case err == nil && per == time.Minute && l.Burst == 0:
 		return errors.New("per 1m without a burst: name it in FLUXGATE_LIMITS, which has rpm and tpm")

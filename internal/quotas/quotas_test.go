@@ -18,6 +18,7 @@ func TestCheck(t *testing.T) {
 		`{"of":"requests","most":1000,"per":"24h","burst":1000}`:                 "",
 		`{"of":"requests","most":1000,"per":"day","zone":"America/Los_Angeles"}`: "",
 		`{"of":"output_tokens","most":8000}`:                                     "",
+		`{"of":"input_tokens","most":7000,"burst":7000}`:                         "",
 		`{"of":"at_a_time","most":4}`:                                            "",
 		`{"of":"requests","most":50,"per":"10s","late":"50ms"}`:                  "",
 		`{"of":"requests","most":60,"burst":1,"late":"1s"}`:                      "",
@@ -36,6 +37,8 @@ func TestCheck(t *testing.T) {
 		`{"of":"requests","most":1000,"per":"day","zone":"Mars"}`:                "zone",
 		`{"of":"requests","most":1000,"per":"10s","zone":"UTC"}`:                 "zone",
 		`{"of":"output_tokens","most":8000,"per":"1h"}`:                          "output_tokens",
+		`{"of":"input_tokens","most":8000,"per":"24h"}`:                          "input_tokens",
+		`{"of":"input_tokens","most":8000,"late":"50ms"}`:                        "late",
 		`{"of":"at_a_time","most":4,"per":"1s"}`:                                 "at_a_time",
 	} {
 		var l Limit

@@ -52,9 +52,8 @@ func (b *Book) Also(rules *scheduler.Rules, model, asked string, demand schedule
 	add(scheduler.OfOutputs(model), scheduler.Demand{Tokens: output, Allowance: takes})
 	if known {
 		all[0].IfKnown = false // what was put out before the limit was told counts too
-	} else {
-		add(scheduler.OfInputs(model), scheduler.Demand{Tokens: r.Input})
 	}
+	add(scheduler.OfInputs(model), scheduler.Demand{Tokens: r.Input})
 	add(scheduler.OfUsed(model), scheduler.Demand{Tokens: demand.Tokens, Allowance: takes})
 	all[len(all)-1].IfPlace = true // the next answer has the model's own limit hold again
 	for _, per := range windows {
