@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
+	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/simquota"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -180,8 +181,71 @@ func TestPlanAndSettingsOfSharedLimits(t *testing.T) {
 		assert.Contains(t, plan("claude-opus-4-5"), `"cause":"rpm","limits":{"rpm":2,`)
 		assert.Contains(t, plan("claude-opus-5"), `"wait_ms":0`)
 		require.Equal(t, http.StatusTooManyRequests, ask("claude-opus-4-5"))
+		assert.Contains(t, m.ask(t, "GET", "/usage?by=model", "").Body.String(), `"model":"anthropic/claude-opus-4-5"`)
+		assert.NotContains(t, m.ask(t, "GET", "/usage?by=model", "").Body.String(), "claude-opus-4.x", "what is refused is counted by the name of what is answered")
 		status := m.ask(t, "GET", "/status", "").Body.String()
 		assert.Contains(t, status, `"model":"anthropic/claude-opus-4.x"`)
 		assert.NotContains(t, status, `"model":"anthropic/claude-opus-4-8"`)
+	})
+}
+
+// TestSharedLimitsThatAreNamed: an operator names which models of a provider share their limits, as an
+// organisation's own page says.
+func TestSharedLimitsThatAreNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		m.openai = openaisim.New(openaisim.Config{
+			Keys: []openaisim.Key{{Value: openAIKey, Project: "org-a"}}, Models: []string{"gpt-5.5", "gpt-5.5-mini", "o3"}, Shared: map[string]string{"gpt-5.5-mini": "gpt-5.5"},
+			Limits: map[string][]simquota.Limit{"": {simquota.PerMinute(simquota.Requests, 10), simquota.PerMinute(simquota.Tokens, 100_000)}}, Latency: 2 * time.Second,
+		})
+		m.transport["api.openai.com"] = m.openai.Transport()
+		require.NoError(t, m.Close(t.Context()))
+		m.with(t, "OPENAI_KEY_1="+openAIKey, "OPENAI_PROJECT_1=org-a", `FLUXGATE_PROVIDERS=[{"name":"openai","shared":[["gpt-5.5","gpt-5.5-mini*"]]}]`)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, model := range []string{"gpt-5.5", "gpt-5.5-mini"} {
+			require.Equal(t, http.StatusOK, m.ask(t, "POST", chat, chatOf(model)).Code)
+		}
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() {
+				rec := m.ask(t, "POST", chat, chatOf([]string{"gpt-5.5", "gpt-5.5-mini"}[i%2]))
+				assert.Contains(t, []int{http.StatusOK, http.StatusTooManyRequests}, rec.Code, rec.Body)
+			})
+		}
+		all.Wait()
+		assert.Zero(t, m.openai.Ledger().Total().Refused)
+		assert.Equal(t, http.StatusOK, m.ask(t, "POST", chat, chatOf("o3")).Code)
+	})
+}
+
+// TestLongContextsHaveLimitsOfTheirOwn: what is larger than a model's tokens of a minute goes at once, where it
+// counts on others, and changes nothing of the model's.
+func TestLongContextsHaveLimitsOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		tokens := func(n int64) []simquota.Limit {
+			return []simquota.Limit{simquota.PerMinute(simquota.Requests, 500), simquota.PerMinute(simquota.Tokens, n)}
+		}
+		m.openai = openaisim.New(openaisim.Config{
+			Keys: []openaisim.Key{{Value: openAIKey, Project: "org-a"}, {Value: otherKey, Project: "org-b"}}, Models: []string{"gpt-4.1"},
+			Limits: map[string][]simquota.Limit{"gpt-4.1": tokens(30_000), "gpt-4.1" + openaisim.LongContext: tokens(200_000)},
+		})
+		m.transport["api.openai.com"] = m.openai.Transport()
+		ask := func(tokens int) int {
+			return m.ask(t, "POST", chat, `{"model":"gpt-4.1","max_tokens":50,"messages":[{"role":"user","content":"`+strings.Repeat("word", tokens)+`"}]}`).Code
+		}
+		for range 4 {
+			require.Equal(t, http.StatusOK, ask(100))
+		}
+		for range 2 { // one of each organisation
+			assert.Equal(t, http.StatusOK, ask(150_000))
+		}
+		assert.Equal(t, http.StatusTooManyRequests, ask(150_000))
+		assert.Equal(t, http.StatusOK, ask(100))
+		assert.Equal(t, http.StatusTooManyRequests, ask(100_000), "it is no long one, and more than a minute has")
+		assert.Zero(t, m.openai.Ledger().Total().Refused)
+		status := m.ask(t, "GET", "/status", "").Body.String()
+		assert.Contains(t, status, `"model":"openai/gpt-4.1:long"`)
 	})
 }

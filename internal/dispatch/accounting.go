@@ -83,7 +83,7 @@ func (d *Dispatcher) account(ctx context.Context, c *Call, wait *admission.Wait,
 	switch {
 	case wait != nil:
 		if who.Project = wait.Project; wait.Model != "" {
-			who.Model = wait.Model
+			who.Model = d.outputs.AskedAs(c.Snapshot, c.Models, c.other, wait.Model) // by which answers are counted
 		}
 		d.usage.Refused(ctx, who, causeOf(wait), wait.Start.Sub(d.admission.Now()))
 		d.telemetry.Refused(who.Caller, who.Model, causeOf(wait))

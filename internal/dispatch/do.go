@@ -338,7 +338,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		slog.Int64("tokens", r.demand.Tokens), slog.Duration("waited", grant.Waited), slog.Bool("booked", grant.Booked), slog.Int("attempt", r.attempts))
 
 	start := time.Now()
-	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Provider: key.Of(), Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
+	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Provider: key.Of(), Project: key.Project, Model: grant.Asked, Counted: grant.Model, Key: key.Index, Attempt: r.attempts})
 	to := r.d.target(key)
 	to.Model, to.Tokens, to.Waited, to.Place = grant.Asked, r.demand.Tokens, r.waited, lasting.Of(r.d.admission, grant, r.limit)
 	sent := r.d.standing.Sent(ctx, r.d.admission, grant, r.call.other != nil)

@@ -2,6 +2,7 @@ package openaisim
 
 import (
 	"cmp"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/simquota"
 )
@@ -33,10 +34,12 @@ func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
 	default:
 		want[simquota.Tokens] = max(estimate, maxOutput)
 	}
-	refused := c.s.Try(c.Call, model, want)
+	counted := c.s.counted(model, input)
+	c.counted = counted
+	refused := c.s.Try(c.Call, counted, want)
 	d := dialects[c.s.spoken]
 	if d.headers != nil {
-		d.headers(&answered{c.W.Header(), c.s.Standings(c.Call, model), refused, want, c.Arrived})
+		d.headers(&answered{c.W.Header(), c.s.Standings(c.Call, counted), refused, want, c.Arrived})
 	}
 	if refused != nil {
 		return d.refusal(c.Key.Project, model, refused, c.Arrived)
@@ -67,5 +70,16 @@ func (c *call) settle(u usage) {
 		used[simquota.Tokens] = u.output
 		c.s.Ledger().Settle(now, c.Charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached})
 	}
-	c.s.Ledger().Add(now, c.Key.Project, c.Log.Model, used)
+	c.s.Ledger().Add(now, c.Key.Project, c.counted, used)
+}
+
+// counted returns the name by which a request for a model is counted.
+func (s *Server) counted(model string, input int64) string {
+	if name, ok := s.shared[model]; ok {
+		model = name
+	}
+	if strings.HasPrefix(model, "gpt-4.1") && input > 128_000 {
+		model += LongContext
+	}
+	return model
 }

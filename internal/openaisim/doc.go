@@ -15,7 +15,8 @@
 // # What is modelled
 //
 // Quota. It is held per project, which is a key's organisation, and model; package simquota
-// says how it is measured. Requests count at their arrival, the moment in which the body was
+// says how it is measured. Models may share their limits, and GPT-4.1's requests of long contexts have limits of their own
+// ([Config]). Requests count at their arrival, the moment in which the body was
 // read to the end. What of a request counts as tokens is a [Counting]; input and output
 // tokens can be limited apart, where output counts when it has been produced. A request that
 // is refused isn't charged (guessed; OpenAI's guide says that unsuccessful requests
@@ -46,7 +47,7 @@
 // # What is not modelled
 //
 // Streams of images and audio, fine-tuning, what vector stores find and containers run, items of conversations, background responses, logprobs,
-// several choices, structured output, service tiers, limits that several models share, and the
+// several choices, structured output, service tiers, and the
 // real tokeniser.
 //
 // Files, from the top down; a file calls only those below it:

@@ -11,7 +11,8 @@ import (
 // call is one request on its way.
 type call struct {
 	*simserver.Call[State]
-	s *Server
+	s       *Server
+	counted string // the name by which it was charged
 }
 
 // maxBody bounds the body of a request, in bytes.
@@ -19,7 +20,7 @@ const maxBody = 512 << 20
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{s.Begin(w, r, http.MaxBytesReader(w, r.Body, maxBody), "Authorization", "Api-Key"), s}
+	c := &call{s.Begin(w, r, http.MaxBytesReader(w, r.Body, maxBody), "Authorization", "Api-Key"), s, ""}
 	defer s.End(c.Call)
 	h := w.Header()
 	h.Set("X-Request-Id", s.id("req_"))

@@ -53,9 +53,12 @@ type Config struct {
 	// gpt-4o-transcribe, gpt-4o-mini-tts and omni-moderation-latest.
 	Models []string
 
-	// Limits by model, of every project; "" stands for any other model. Default:
-	// DefaultLimits for all.
+	// Limits by model, of every project; "" stands for any other model. Those of long contexts have
+	// LongContext behind the model's name. Default: DefaultLimits for all.
 	Limits map[string][]simquota.Limit
+
+	// Shared are models that share the limits of another, by their names. Default: none does.
+	Shared map[string]string
 
 	// Dialect is whose headers and errors it speaks. Default: OpenAI.
 	Dialect Dialect
@@ -70,6 +73,10 @@ type Config struct {
 	Latency time.Duration
 }
 
+// LongContext is the end of the name by which requests of more than 128,000 tokens for GPT-4.1 are counted (that they have
+// limits of their own is documented, and of how many tokens by the pages of its models; the name is a guess).
+const LongContext = "-long-context"
+
 // DefaultLimits are 500 requests and 200,000 tokens a minute, and 10,000 requests a day,
 // as those of OpenAI's lower tiers.
 func DefaultLimits() []simquota.Limit {
@@ -83,6 +90,7 @@ type Server struct {
 	*simserver.Base[State, Failure]
 	spoken    Dialect
 	counting  Counting
+	shared    map[string]string
 	mux       *http.ServeMux
 	chats     simserver.Owned[storedChat]
 	responses simserver.Owned[stored]
@@ -112,7 +120,7 @@ func New(cfg Config) *Server {
 		Base: simserver.New[State, Failure](simserver.Config[State]{
 			Keys: cfg.Keys, Models: cfg.Models, Limits: cfg.Limits, Default: DefaultLimits(), Now: cfg.Now, Latency: cfg.Latency,
 		}),
-		spoken: cfg.Dialect, counting: cfg.Counting,
+		spoken: cfg.Dialect, counting: cfg.Counting, shared: cfg.Shared,
 	}
 	s.mux = s.routes()
 	return s

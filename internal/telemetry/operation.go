@@ -132,7 +132,8 @@ func (r *Recorder) countDecision(ctx context.Context, d Decision) {
 type Target struct {
 	Provider       string // empty: Gemini
 	Project, Model string
-	Key            int // public ID
+	Counted        string // the model that it is counted as
+	Key            int    // public ID
 	Attempt        int
 }
 
@@ -171,6 +172,7 @@ func (s Span) Answered(a Answer) {
 	}
 	if a.Class == "" {
 		r.models.add(s.to.Model)
+		r.models.add(s.to.Counted)
 	}
 	project, model := r.projects.addOrOther(s.to.Project), r.models.orOther(s.to.Model)
 	m.upstream.add(s.ctx, sendKey{operation, s.to.Provider, "", model, a.Class}, time.Since(s.start).Seconds())

@@ -306,6 +306,18 @@ func TestSeriesAreBounded(t *testing.T) {
 	assert.EqualValues(t, 6, series[attribute.NewSet(attribute.Bool("otel.metric.overflow", true))])
 }
 
+// A model that shares its limits is a name once it has answered, and so is the one that it is counted as.
+func TestModelsThatAreCountedAsAnother(t *testing.T) {
+	r := recorder(t, Options{MetricReader: sdkmetric.NewManualReader()})
+	_, send := r.Send(t.Context(), Target{Provider: "anthropic", Project: "p", Model: "anthropic/claude-opus-4-8", Counted: "anthropic/claude-opus-4.x"})
+	assert.Equal(t, other, r.models.orOther("anthropic/claude-opus-4.x"))
+	send.Answered(Answer{Status: http.StatusOK})
+	for _, name := range []string{"anthropic/claude-opus-4-8", "anthropic/claude-opus-4.x"} {
+		assert.Equal(t, name, r.models.orOther(name))
+	}
+	assert.Equal(t, other, r.models.orOther("anthropic/made-up"))
+}
+
 // A writer shows the status that was sent, and passes on what else a connection
 // can do.
 func TestResponse(t *testing.T) {

@@ -233,7 +233,7 @@ func Of(e *upstream.Error, asksFeature, textOnly bool) Refusal {
 func OfLimits(r Refusal) bool { return r == DayOver || r == MinuteFull || r == Bare }
 
 // OfItself reports whether a refusal concerns a model whoever shares its limits.
-func OfItself(r Refusal) bool { return r == ModelGone || r == Denied || r == KeyUnconfirmed }
+func OfItself(r Refusal) bool { return r == ModelGone || r == Denied }
 
 // LimitOf returns the limit of that kind, and its name; nil: none is kept.
 func LimitOf(l *scheduler.Limits, kind upstream.Kind) (scheduler.Cause, *int64) {

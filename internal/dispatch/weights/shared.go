@@ -75,6 +75,15 @@ func (s Sharing) Serves(p *pool.Pool) func(project, model string) bool {
 	}
 }
 
+// AskedAs returns the name by which a model is asked for that requests for some are counted as.
+func (b *Book) AskedAs(s *admission.Snapshot, models []string, r *Request, counted string) string {
+	if r == nil {
+		return counted
+	}
+	_, asked := s.Counted(models, b.Shared(r))
+	return asked.Of(counted)
+}
+
 // Refused returns the name by which it is kept that a model isn't to be had which a request was
 // granted: its own, so that those that share its limits are none the worse. Of a mode that has limits of its own it is
 // that of the mode.
