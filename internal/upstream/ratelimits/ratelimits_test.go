@@ -461,3 +461,19 @@ func FuzzReadMessage(f *testing.F) {
 		assert.True(t, s.Limit.Limit >= -1 && s.Limit.Remaining >= -1 && s.Requested >= -1)
 	})
 }
+
+// What a request in fast mode counts on is told in headers of its own, and of how many requests are allowed there, which
+// isn't, no more is taken than else. An answer without such headers says nothing of it.
+func TestInFast(t *testing.T) {
+	fast := ratelimits.Limit{Tier: ratelimits.Fast, Dimension: ratelimits.InputTokens, Per: time.Minute, Limit: 300, Remaining: 100}
+	requests := ratelimits.Limit{Dimension: ratelimits.Requests, Per: time.Minute, Limit: 50, Remaining: 3, Reset: time.Unix(9, 0)}
+	tokens := ratelimits.Limit{Dimension: ratelimits.InputTokens, Per: time.Minute, Limit: 9000, Remaining: 1}
+	own, ofFast := fast, requests
+	own.Tier, ofFast.Tier, ofFast.Limit = ratelimits.Standard, ratelimits.Fast, 7
+	bound := ratelimits.Limit{Dimension: ratelimits.Requests, Per: time.Minute, Limit: 50, Remaining: -1}
+	assert.Equal(t, []ratelimits.Limit{bound, own}, ratelimits.InFast([]ratelimits.Limit{requests, tokens, fast}))
+	ofStandard := ofFast
+	ofStandard.Tier = ratelimits.Standard
+	assert.Equal(t, []ratelimits.Limit{own, ofStandard}, ratelimits.InFast([]ratelimits.Limit{requests, fast, ofFast}))
+	assert.Empty(t, ratelimits.InFast([]ratelimits.Limit{requests, tokens}))
+}
