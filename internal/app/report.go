@@ -207,6 +207,9 @@ func introduceOthers(r *report, cfg *config.Config, p config.Provider, runTime m
 	for _, l := range p.Limits {
 		line(l.Project, l.Model, l.String(), "FLUXGATE_PROVIDERS")
 	}
+	for _, g := range p.Shared {
+		line("", strings.Join(g[1:], ", "), "counted together as "+g[0], "FLUXGATE_PROVIDERS")
+	}
 	named := func(limits map[string]config.Limits, from string) {
 		for _, name := range slices.Sorted(maps.Keys(limits)) {
 			if project, model := cfg.SplitLimited(name); strings.HasPrefix(model, p.Name+"/") {

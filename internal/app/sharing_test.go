@@ -221,6 +221,11 @@ func TestSharedLimitsThatAreNamed(t *testing.T) {
 		all.Wait()
 		assert.Zero(t, m.openai.Ledger().Total().Refused)
 		assert.Equal(t, http.StatusOK, m.ask(t, "POST", chat, chatOf("o3")).Code)
+
+		var said strings.Builder
+		again := m.instance(t, &said)
+		assert.NoError(t, again.Close(t.Context()))
+		assert.Contains(t, said.String(), "  gpt-5.5-mini*                    counted together as gpt-5.5 (FLUXGATE_PROVIDERS)\n")
 	})
 }
 

@@ -4,7 +4,7 @@
 // first, and a [Prompter], which counts prompts besides; package endpoint is all
 // others, which differ in values alone. A new one of these needs no code: FLUXGATE_PROVIDERS names it
 // (config/providers.go, where AllProviders has the built-in ones); what is known of its limits by its name is in
-// ratelimits/dialect.go and endpoint/counting.go. Which one a request goes to is decided
+// ratelimits/dialect.go and endpoint/counting.go, and which of its models share limits in package sharing (sharing/known.go). Which one a request goes to is decided
 // by its key ([Providers]), and that by the name of its model (package
 // providers), before anything is planned: a call has the keys of one provider
 // ([fluxgate.dev/fluxgate/internal/dispatch/pool]), so Gemini's way is what it was,
