@@ -102,7 +102,7 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 	k := fair.New(now, d.c.weight)
 	k.Price = s.price
 	k.Expect(len(s.line.Promises))
-	s.contest, s.all, s.until = k, true, scheduler.Never
+	s.contest, s.all, s.until = k, s.line.Within(s.has), scheduler.Never
 	name := scheduler.NameOf(model)
 	for _, x := range s.on {
 		if x.state == nil || x.shut {
@@ -121,9 +121,8 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 		}
 	}
 	for _, p := range s.line.Promises {
-		if !s.has(p.At.Project) {
+		if !s.all && !s.has(p.At.Project) {
 			k.Skip()
-			s.all = false
 			continue
 		}
 		k.Promise(fair.Slot{Caller: p.Tag, Cost: cost(k, p.Demand), Since: p.Since, Order: p.Order, Began: p.Began})

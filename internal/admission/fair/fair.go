@@ -26,11 +26,12 @@ const Unknown = Cost(math.MaxInt64)
 
 // A party is one caller.
 type party struct {
+	caller uint32 // scheduler.CallerOf
 	weight Cost
 	served Cost
 	level  Cost              // where it began: the highest on any project
 	at     scheduler.Instant // when it was last served; 0: not lately
-	last   scheduler.Instant // the same, if only this instance remembers it; 0: nobody does
+	last   scheduler.Instant // the same, or as this instance remembers it of whom the projects have forgotten
 
 	waits   bool
 	since   scheduler.Instant // when the oldest of its requests that wait came
@@ -122,7 +123,7 @@ func (k *Contest) number(caller uint32) int {
 	i, ok := k.numbers[caller]
 	if !ok {
 		i = len(k.parties)
-		k.numbers[caller], k.parties = i, append(k.parties, party{weight: Cost(max(1, k.weight(caller)))})
+		k.numbers[caller], k.parties = i, append(k.parties, party{caller: caller, weight: Cost(max(1, k.weight(caller)))})
 	}
 	return i
 }

@@ -55,6 +55,6 @@ func TestServedIsBounded(t *testing.T) {
 		k.Weigh(&served, 7)
 		assert.LessOrEqual(t, len(served.recent)+len(served.before), 2*maxServed)
 	}
-	assert.EqualValues(t, now+2*maxServed+1, served.at(servedOn{7, 2*maxServed + 2}))
-	assert.Zero(t, served.at(servedOn{7, 1}))
+	assert.EqualValues(t, now+2*maxServed+1, served.at(on(7, 2*maxServed+2)))
+	assert.Zero(t, served.at(on(7, 1)))
 }
