@@ -50,7 +50,7 @@ func TestModelsThatShareLimits(t *testing.T) {
 		var callers sync.WaitGroup
 		for i := range 24 {
 			callers.Go(func() {
-				for time.Since(begin) < 10*time.Minute {
+				for time.Since(begin) < time.Hour {
 					rec := m.ask(t, "POST", message, bodyOf(models[i%3], ""))
 					if rec.Code == http.StatusOK {
 						served.Add(1)
@@ -67,7 +67,7 @@ func TestModelsThatShareLimits(t *testing.T) {
 		}
 		callers.Wait()
 		assert.Zero(t, m.anthropic.Ledger().Total().Refused, "foreseeable refusals")
-		assert.GreaterOrEqual(t, served.Load(), int64(95), "95% of what the limit lets through in ten minutes")
+		assert.GreaterOrEqual(t, served.Load(), int64(540), "nine tenths of what the limit lets through in an hour; mostly it is 98 of 100")
 		for _, r := range m.anthropic.Requests() {
 			assert.Contains(t, models, r.Model, "each is asked for by its own name")
 		}
@@ -82,7 +82,7 @@ func TestFastModeHasLimitsOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mix(t)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
-		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 6), simquota.PerMinute(simquota.InputTokens, 100_000), simquota.PerMinute(simquota.OutputTokens, 100_000)},
+		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 20), simquota.PerMinute(simquota.InputTokens, 100_000), simquota.PerMinute(simquota.OutputTokens, 100_000)},
 			[]simquota.Limit{simquota.PerMinute(simquota.InputTokens, 300), simquota.PerMinute(simquota.OutputTokens, 100_000)})
 		const fast = `"speed":"fast",`
 		ask := func(more string) int { return m.ask(t, "POST", message, bodyOf("claude-opus-5", more)).Code }
@@ -98,7 +98,7 @@ func TestFastModeHasLimitsOfItsOwn(t *testing.T) {
 		m.anthropic.Fast().Add(time.Now(), "org-c", "claude-opus-5", simquota.Amounts{simquota.InputTokens: 300})
 		require.Equal(t, http.StatusTooManyRequests, ask(fast))
 		assert.Equal(t, 1, refused(), "nobody could know that somebody else uses it")
-		for range 6 {
+		for range 20 {
 			assert.Equal(t, http.StatusOK, ask(""))
 		}
 		require.Equal(t, http.StatusTooManyRequests, ask(""))
