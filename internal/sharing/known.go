@@ -47,9 +47,10 @@ var anthropic = known{
 }
 
 // openAI is as https://developers.openai.com/api/docs/guides/rate-limits had it in 2026: "For long
-// context models like GPT-4.1, there is a separate rate limit for long context requests", which its
-// models' pages say is of more than 128,000 tokens; of how many it is for newer ones wasn't found, so
-// they are left out. "Some model families have shared rate limits": which, an organisation's own page
+// context models like GPT-4.1, there is a separate rate limit for long context requests". These are of
+// inputs that are estimated at more than 128,000 tokens, as a customer reports who quotes the page of
+// that model (https://community.openai.com/t/1371479); of how many they are for newer ones wasn't
+// found, so they are left out. "Some model families have shared rate limits": which, an organisation's own page
 // says, so an operator names them. That a name with a date shares the limits of that without is said
 // nowhere. Fast mode, formerly priority processing, counts on the standard limits
 // (https://developers.openai.com/api/docs/guides/fast-mode).
