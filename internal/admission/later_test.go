@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -189,6 +190,7 @@ func visits(t *testing.T, seed uint64, shared, early bool) (last visit) {
 // Whoever comes before its time is told no later time than before because of that, whether it proves by it that it returns
 // and is booked or not: at most, to the second, when it would have been served had it come at its time.
 func TestComingEarlyCostsNothing(t *testing.T) {
+	race.Skip(t)
 	for name, shared := range map[string]bool{"by turns": true, "as they come": false} {
 		t.Run(name, func(t *testing.T) {
 			came, booked := 0, 0

@@ -240,6 +240,7 @@ func TestAddMembers(t *testing.T) {
 // What a byte of a body costs is bounded, however many parts it is cut into: to read millions of
 // them takes a few times as long as to see that they are JSON.
 func TestManyPartsAreCheap(t *testing.T) {
+	race.Skip(t)
 	const size, most = 256 << 10, 9
 	body := slices.Concat(fill(`{"model":"auto","messages":[`, `{},`, `{}],`, size), fill(`"images":[`, `"",`, `""],`, size), fill(`"name":[`, `[],`, `[]]}`, size))
 	runtime.LockOSThread() // whose time is taken: others use the machine too

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -25,6 +26,7 @@ const imagesRefused = `{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","messa
 // such requests from it as it does those that say so, in every format; who wants text alone of it,
 // and whoever asks other models, loses no turn.
 func TestAModelForImagesDrawsUnasked(t *testing.T) {
+	race.Skip(t)
 	t.Parallel()
 	const native = `{"contents":[{"parts":[{"text":"a banana"}]}]}`
 	for _, model := range []string{flashImage, "gemini-3-pro-image-preview", "gemini-nano-banana-2.1"} {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // apiRoutes are routes of Google's and OpenAI's APIs, with a body for the model pro.
@@ -160,6 +162,7 @@ func TestDeadline(t *testing.T) {
 
 // A 400 for size names the size and the limit.
 func TestTooLargeNamesTheLimit(t *testing.T) {
+	race.Skip(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{

@@ -62,7 +62,7 @@ func TestWhatGeminiQuotesIsTheCallersAlone(t *testing.T) {
 	if testing.Short() { // an answer, a bad request and the limits
 		runs = runs[:5]
 	}
-	for _, x := range race.First(4, runs...) {
+	for _, x := range race.First(2, runs...) {
 		t.Run(fmt.Sprint(x.status, " ", x.prompt), func(t *testing.T) {
 			status, prompt := x.status, x.prompt
 			synctest.Test(t, func(t *testing.T) {
