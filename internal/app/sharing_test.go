@@ -103,9 +103,34 @@ func TestFastModeHasLimitsOfItsOwn(t *testing.T) {
 		}
 		require.Equal(t, http.StatusTooManyRequests, ask(""))
 		assert.Zero(t, m.anthropic.Ledger().Total().Refused)
+		time.Sleep(2 * time.Minute)
+		for range 20 {
+			assert.Equal(t, http.StatusOK, ask(""))
+		}
+		assert.Equal(t, http.StatusTooManyRequests, m.ask(t, "POST", chat, bodyOf("claude-opus-5", fast)).Code)
+		assert.Zero(t, m.anthropic.Ledger().Total().Refused, "OpenAI's format has no fast mode, and Anthropic counts such a chat as any")
 		status := m.ask(t, "GET", "/status", "").Body.String()
 		_, own, _ := strings.Cut(status, `"model":"anthropic/claude-opus-5:fast",`)
 		assert.Contains(t, own[:min(len(own), 300)], `"tpm":{"limit":300,`, "as its own headers say: %s", status)
+	})
+}
+
+// TestAModelThatIsCalledFast: the headers of a model whose own name ends so are believed as any other's.
+func TestAModelThatIsCalledFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.openai = openaisim.New(openaisim.Config{
+			Keys: []openaisim.Key{{Value: openAIKey, Project: "org-a"}, {Value: otherKey, Project: "org-b"}}, Models: []string{"m:fast"},
+			Limits: map[string][]simquota.Limit{"": {simquota.PerMinute(simquota.Requests, 2)}},
+		})
+		m.transport["api.openai.com"] = m.openai.Transport()
+		served := 0
+		for m.ask(t, "POST", chat, chatOf("openai/m:fast")).Code == http.StatusOK {
+			served++
+		}
+		assert.Equal(t, 4, served, "two of each organisation")
+		assert.Zero(t, m.openai.Ledger().Total().Refused)
 	})
 }
 

@@ -46,7 +46,7 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	if !asked.Named {
 		asked.Model = m.Default
 	}
-	x.openAI = m.Base == routes.OpenAI
+	x.openAI, asked.Fast = m.Base == routes.OpenAI, asked.Fast && m.Base == routes.Messages
 	if m.Chats() {
 		if asked.Keeps {
 			x.noting = x.s.noting(x.r, m)

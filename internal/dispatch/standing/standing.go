@@ -41,7 +41,7 @@ type Heard struct {
 // place, each once a day, whose model is held to less than their limits until there is one; and where requests arrive later than
 // somebody has named.
 func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (news []string, err error) {
-	if sharing.Fast(grant.Model) {
+	if grant.Model != grant.Asked && sharing.Fast(grant.Model) { // else some model is called so
 		told = ratelimits.InFast(told)
 	}
 	if len(told)+len(sent.refused) == 0 {

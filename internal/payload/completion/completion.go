@@ -18,7 +18,7 @@ type Request struct {
 	GoesOn []string
 	// Unclear says that what it goes on from, or part of it, isn't known here.
 	Unclear bool
-	Fast    bool // it asks for Anthropic's fast mode
+	Fast    bool // it asks for Anthropic's fast mode, in Anthropic's format: no other has it
 	// Stored says that a response is kept, as they are unless it is told otherwise, and Keeps that it says so
 	// itself, as a chat has to.
 	Stored, Keeps bool
@@ -51,7 +51,8 @@ func Read(object []byte) (r Request) {
 		case "stream":
 			r.Stream = string(value) == "true"
 		case "speed":
-			r.Fast = string(value) == `"fast"`
+			var speed string
+			r.Fast = len(value) <= maxName && json.Unmarshal(value, &speed) == nil && speed == "fast"
 		case "max_tokens", "max_completion_tokens", "max_output_tokens":
 			r.MaxTokens = max(r.MaxTokens, number(value, maxTokens))
 		case "store":
