@@ -285,3 +285,37 @@ func TestLongContextsHaveLimitsOfTheirOwn(t *testing.T) {
 		assert.Contains(t, status, `"model":"openai/gpt-4.1:long"`)
 	})
 }
+
+// TestBuildsBesideLimitsThatAreNamed: where an operator has named limits nothing is learned, and a build that counts each model
+// by itself is seen by what it has sent.
+func TestBuildsBesideLimitsThatAreNamed(t *testing.T) {
+	for _, c := range []struct {
+		every     time.Duration
+		named, on string
+	}{
+		{time.Second, `FLUXGATE_LIMITS={"anthropic/claude-opus-4-8":{"rpm":10}}`, ""},
+		{time.Minute, `FLUXGATE_LIMITS={"anthropic/claude-opus-4-8":{"rpd":10}}`, ""},
+		{time.Minute, `FLUXGATE_PROVIDERS=[{"name":"anthropic","limits":[{"of":"requests","most":10,"per":"1h"}]}]`, scheduler.OfWindow("anthropic/claude-opus-4-8", time.Hour)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := mix(t, c.named)
+			defer func() { assert.NoError(t, m.Close(t.Context())) }()
+			m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 50)}, nil)
+			for id := range uint64(8) {
+				other := scheduler.Reserve{Model: "anthropic/claude-opus-4-8", ID: id + 1, Demand: scheduler.Demand{Tokens: 10}}
+				if c.on != "" {
+					other.Also = []scheduler.Weight{{On: c.on}}
+				}
+				result, err := m.admission.Apply(t.Context(), "org-c", other)
+				require.NoError(t, err)
+				require.Equal(t, scheduler.Admitted, result.Verdict)
+				time.Sleep(c.every)
+			}
+			served := 0
+			for m.ask(t, "POST", message, bodyOf("claude-opus-4-8", "")).Code == http.StatusOK {
+				served++
+			}
+			assert.Equal(t, 2, served, "the other build has sent eight of ten: %s", c.named)
+		})
+	}
+}

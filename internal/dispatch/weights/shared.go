@@ -98,15 +98,25 @@ func (b *Book) Refused(grant *admission.Grant) string {
 // to be in use: builds before this one learn it anew each day.
 const usedAlone = 25 * time.Hour
 
-// alone reports whether a project has learned limits of a model by its own name lately, though it is counted by
-// another: a build that doesn't know that does so.
-func (s Sharing) alone(asked string) bool {
-	return slices.ContainsFunc(s.states, func(p *scheduler.Project) bool {
-		learned := p.Calendar(asked).Learned
-		return slices.ContainsFunc([]scheduler.LearnedLimit{learned.RPM, learned.TPM}, func(l scheduler.LearnedLimit) bool {
-			return l.Limit > 0 && s.now.Sub(l.At) < usedAlone
-		})
-	})
+// alone reports whether some project has a calendar of a model's own name in use, though it is counted by another: by
+// a build that doesn't know that. It has learned limits there lately; or an operator has named some, so that there is nothing to
+// learn, and something counts there, or on what that build counts beside it.
+func (s Sharing) alone(rules *scheduler.Rules, asked string, beside []scheduler.Weight) bool {
+	for i, p := range s.states {
+		learned, own := p.Calendar(asked).Learned, rules.Of(s.pool.Projects[i].ID)
+		for _, l := range [2]scheduler.LearnedLimit{learned.RPM, learned.TPM} {
+			if l.Limit > 0 && s.now.Sub(l.At) < usedAlone {
+				return true
+			}
+		}
+		l := own.EffectiveLimits(asked)
+		named := !l.RPMFrom.Start() || !l.TPMFrom.Start() || !l.RPDFrom.Start()
+		inUse := func(on string) bool { return p.Has(on) && !p.Calendar(on).Vacant(own, s.now) }
+		if named && inUse(asked) || slices.ContainsFunc(beside, func(x scheduler.Weight) bool { return own.Limited(x.On) && inUse(x.On) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // With returns what a request weighs beside a model's calendar, and on the calendars of the name that it is asked for, where a
@@ -115,10 +125,14 @@ func (s Sharing) alone(asked string) bool {
 func (b *Book) With(s Sharing, rules *scheduler.Rules, model string, demand scheduler.Demand, r Request) []scheduler.Weight {
 	asked := s.Asked.Of(model)
 	all := b.Also(rules, model, asked, demand, r)
-	if model == asked || b.shared.Counted(asked, sharing.Kind{}) != model || !s.alone(asked) {
+	if model == asked || b.shared.Counted(asked, sharing.Kind{}) != model || !slices.ContainsFunc(s.states, func(p *scheduler.Project) bool { return p.Has(asked) }) {
 		return all
 	}
-	own := append([]scheduler.Weight{{On: asked, Demand: demand}}, b.Also(rules, asked, asked, demand, r)...)
+	own := b.Also(rules, asked, asked, demand, r)
+	if !s.alone(rules, asked, own) {
+		return all
+	}
+	own = append(own, scheduler.Weight{On: asked, Demand: demand})
 	for i := range own {
 		own[i].IfKnown = true
 	}
