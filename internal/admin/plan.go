@@ -248,6 +248,8 @@ func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *plan
 	chain, asked := plan.snapshot.Counted(plan.models, plan.shared)
 	plan.request.Chain, plan.request.MaxWait = chain, p.MaxWait(plan.request.MaxWait)
 	rules, now := plan.snapshot.Rules, a.admission.Now()
+	has, ofProvider := plan.request.Serves, plan.request
+	ofProvider.Serves = p.Serves() // what a project doesn't have is told, too
 	out := &Plan{Tokens: plan.tokens, Counted: plan.counted, Now: instant(now), Candidates: []planCandidate{}}
 	var usable []scheduler.Candidate
 	for i, project := range p.Projects {
@@ -256,7 +258,10 @@ func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *plan
 		if unusable == nil {
 			usable = append(usable, cand)
 		}
-		for _, o := range scheduler.Offers(rules, now, []scheduler.Candidate{cand}, plan.request) {
+		for _, o := range scheduler.Offers(rules, now, []scheduler.Candidate{cand}, ofProvider) {
+			if has != nil && !has(project.ID, o.Model) {
+				o.Start, o.Cause = scheduler.Never, scheduler.Unavailable
+			}
 			if unusable != nil {
 				o.Start, o.Cause = scheduler.Never, noUsable
 			}

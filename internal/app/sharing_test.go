@@ -135,27 +135,33 @@ func TestAModelThatIsCalledFast(t *testing.T) {
 }
 
 // TestAModelIsGoneAlone: that one of the models that share their limits isn't to be had, or not by this
-// organisation, is nothing to the others, and a chain goes on with them.
+// organisation, is nothing to the others, and a chain goes on with them; even if it is the one by whose name they are counted.
 func TestAModelIsGoneAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := mix(t, "FLUXGATE_CHAIN=anthropic/claude-opus-4-8,anthropic/claude-opus-4-5,gemini-2.5-pro")
-		defer func() { assert.NoError(t, m.Close(t.Context())) }()
-		m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 50)}, nil)
-		m.anthropic.SetModels("claude-opus-4-5")
-		for range 3 {
-			rec := m.ask(t, "POST", chat, chatOf("auto"))
-			assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
-			assert.Contains(t, rec.Body.String(), "claude-opus-4-5")
-		}
-		asked := 0
-		for _, r := range m.anthropic.Requests() {
-			if r.Model == "claude-opus-4-8" {
-				asked++
+	for gone, there := range map[string]string{
+		"claude-opus-4-8": "claude-opus-4-5", "claude-haiku-4-5": "claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001": "claude-haiku-4-5",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := mix(t, "FLUXGATE_CHAIN=anthropic/"+gone+",anthropic/"+there+",gemini-2.5-pro")
+			defer func() { assert.NoError(t, m.Close(t.Context())) }()
+			m.claude([]simquota.Limit{simquota.PerMinute(simquota.Requests, 50)}, nil)
+			m.anthropic.SetModels(there)
+			for range 3 {
+				rec := m.ask(t, "POST", chat, chatOf("auto"))
+				assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
+				assert.Equal(t, "anthropic/"+there, rec.Header().Get("X-Fluxgate-Model"))
 			}
-		}
-		assert.Equal(t, 1, asked, "it is known to be gone")
-		assert.Equal(t, http.StatusOK, m.ask(t, "POST", message, bodyOf("claude-opus-4-5", "")).Code)
-	})
+			asked := 0
+			for _, r := range m.anthropic.Requests() {
+				if r.Model == gone {
+					asked++
+				}
+			}
+			assert.Equal(t, 1, asked, "it is known to be gone")
+			assert.Equal(t, http.StatusOK, m.ask(t, "POST", message, bodyOf(there, "")).Code)
+			plan := m.ask(t, "POST", "/plan", `{"tokens":10,"model":"anthropic/`+gone+`"}`).Body.String()
+			assert.Contains(t, plan, `"model":"anthropic/`+gone+`","start":null,"wait_ms":null,"cause":"unavailable"`)
+		})
+	}
 }
 
 // TestBuildsThatCountModelsApart: a build that doesn't know which models share their limits counts each by

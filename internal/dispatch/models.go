@@ -29,7 +29,7 @@ func (r *dispatch) saidBefore(ctx context.Context) *upstream.Error {
 	}
 	models, asked := r.call.Snapshot.Counted(r.call.Models, r.d.Shared(r.call))
 	for _, model := range models {
-		if !r.leftAlone(model, states) && !r.leftAlone(asked.Of(model), states) {
+		if !r.leftAlone(model, states) && !r.leftAlone(r.d.outputs.Itself(asked.Of(model)), states) {
 			return nil
 		}
 	}

@@ -2,6 +2,7 @@ package sharing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -44,6 +45,11 @@ func (l List) Check(valid func(name string) bool) (problems []error) {
 		}
 	}
 	return problems
+}
+
+// counts reports whether a group is counted by a name.
+func (l List) counts(name string) bool {
+	return slices.ContainsFunc(l, func(g Group) bool { return len(g) > 0 && g[0] == name })
 }
 
 // counted returns the name that a model is counted by; empty: it is in no group.

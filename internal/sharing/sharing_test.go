@@ -52,6 +52,14 @@ func TestCounted(t *testing.T) {
 		assert.Equal(t, c.want, table.Counted(c.model, c.kind), c.model)
 		assert.Equal(t, c.want, table.Counted(c.want, sharing.Kind{}), "a name that is counted by is counted by itself")
 	}
+	for model, want := range map[string]string{
+		"gemini-2.5-pro": "gemini-2.5-pro", "groq/llama-4": "groq/llama-4", "openai/gpt-4.1": "openai/gpt-4.1",
+		"openai/gpt-4o": "openai/gpt-4o:itself", "openai/gpt-4o-2024-08-06": "openai/gpt-4o-2024-08-06",
+		"anthropic/claude-haiku-4-5": "anthropic/claude-haiku-4-5:itself", "anthropic/claude-haiku-4-5-20251001": "anthropic/claude-haiku-4-5-20251001",
+		"anthropic/claude-opus-4-8": "anthropic/claude-opus-4-8", "anthropic/claude-opus-4.x": "anthropic/claude-opus-4.x:itself",
+	} {
+		assert.Equal(t, want, table.Itself(model), "none that another may be counted by")
+	}
 	assert.True(t, sharing.Fast("anthropic/claude-opus-5:fast"))
 	assert.False(t, sharing.Fast("anthropic/claude-opus-5"))
 }

@@ -8,10 +8,12 @@ type Kind struct {
 	Input int64 // its tokens, as they are estimated
 }
 
-// The ends of the names of what counts on other limits than its model, which no model has.
+// The ends of the names of what counts on other limits than its model, and of a model alone where others are counted by its
+// name, which no model has.
 const (
-	fastEnd = ":fast"
-	longEnd = ":long"
+	fastEnd   = ":fast"
+	longEnd   = ":long"
+	itselfEnd = ":itself"
 )
 
 // A Table is what is known of providers, by their names.
@@ -54,6 +56,16 @@ func (t Table) Counted(model string, k Kind) string {
 		return provider + "/" + p.group(own, plain) + longEnd
 	}
 	return provider + "/" + p.group(own, plain)
+}
+
+// Itself returns the name by which it is kept that a model isn't to be had: its own, unless others may be counted by that.
+func (t Table) Itself(model string) string {
+	provider, own, _ := strings.Cut(model, "/")
+	p, known := t[provider]
+	if !known || t.Counted(model, Kind{}) != model || p.known.dated == nil && !p.named.counts(own) {
+		return model
+	}
+	return model + itselfEnd
 }
 
 // group returns the name by which a model is counted, by its own name and by that without a date.

@@ -14,6 +14,7 @@ import (
 type Sharing struct {
 	Models []string // by the names they are asked for
 	Asked  admission.Asked
+	shared sharing.Table        // nil: none of them is another's than Gemini's
 	pool   *pool.Pool           // that it may go to
 	states []*scheduler.Project // of the pool's projects
 	now    scheduler.Instant
@@ -32,7 +33,7 @@ func (b *Book) Shared(r *Request) func(model string) string {
 // Sharing returns what is known of a request's models. One that isn't to be had anywhere is left out where another
 // follows that shares its limits, for of those that do only the first is planned for.
 func (b *Book) Sharing(s *admission.Snapshot, models []string, r *Request, p *pool.Pool, states []*scheduler.Project, now scheduler.Instant) Sharing {
-	out, shared := Sharing{Models: models, pool: p, states: states, now: now}, b.Shared(r)
+	out, shared := Sharing{Models: models, shared: b.shared, pool: p, states: states, now: now}, b.Shared(r)
 	for i, model := range models {
 		if shared != nil && slices.ContainsFunc(models[i+1:], func(next string) bool { return shared(next) == shared(model) }) && out.nowhere(model) {
 			out.Models = slices.DeleteFunc(slices.Clone(out.Models), func(m string) bool { return m == model })
@@ -55,22 +56,22 @@ func (s Sharing) nowhere(asked string) bool {
 
 // lacks reports whether a project, the i-th, doesn't have a model, by its own name, as far as is known.
 func (s Sharing) lacks(i int, asked string) bool {
-	return i >= 0 && i < len(s.states) && s.states[i].Calendar(asked).Block.Unavailable(s.now)
+	return i >= 0 && i < len(s.states) && s.states[i].Calendar(s.shared.Itself(asked)).Block.Unavailable(s.now)
 }
 
 // Serves returns what reports whether a project has a model, by its provider and by the name that it is asked for:
 // those that share its limits may be there without it. Nil: each has all.
 func (s Sharing) Serves(p *pool.Pool) func(project, model string) bool {
 	serves := p.Serves()
-	if len(s.Asked) == 0 {
+	if s.shared == nil {
 		return serves
 	}
 	return func(project, model string) bool {
 		if serves != nil && !serves(project, model) {
 			return false
 		}
-		asked, other := s.Asked[model]
-		return !other || scheduler.FamilyOf(asked) != scheduler.Foreign ||
+		asked := s.Asked.Of(model)
+		return s.shared.Itself(asked) == model || scheduler.FamilyOf(asked) != scheduler.Foreign ||
 			!s.lacks(slices.IndexFunc(s.pool.Projects, func(x admission.Project) bool { return x.ID == project }), asked)
 	}
 }
@@ -89,10 +90,13 @@ func (b *Book) AskedAs(s *admission.Snapshot, models []string, r *Request, count
 // that of the mode.
 func (b *Book) Refused(grant *admission.Grant) string {
 	if b.shared.Counted(grant.Asked, sharing.Kind{}) == grant.Model {
-		return grant.Asked
+		return b.Itself(grant.Asked)
 	}
 	return grant.Model
 }
+
+// Itself returns the name by which it is kept that a model isn't to be had.
+func (b *Book) Itself(asked string) string { return b.shared.Itself(asked) }
 
 // usedAlone is how long after a limit of a model alone was learned, which shares its limits with others, it is taken
 // to be in use: builds before this one learn it anew each day.
