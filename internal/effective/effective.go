@@ -190,6 +190,7 @@ func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 		own, _ := b.own(project)
 		named = append(named, own...)
 	}
+	named = b.together(named)
 	layers = append(layers, named...)
 	prefer := scheduler.Preference(Prefer(b.cfg, b.control))
 	if prefer == scheduler.Preference(config.PreferAny) {
@@ -206,21 +207,31 @@ func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 func (b *builder) specs(tier scheduler.Tier, project string, named []scheduler.Layer) map[string]scheduler.Spec {
 	all := map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)}
 	for _, p := range b.cfg.AllProviders() {
-		limits := b.together(p.Name, p.Limits)
-		for _, model := range quotaModels(limits) {
-			maps.Copy(all, quotaSpecs(p.Name, model, project, limits))
+		add := func(model string, list quotas.List) {
+			for calendar, spec := range quotaSpecs(p.Name, model, project, list) {
+				if was, ok := all[calendar]; ok { // of another that shares it
+					spec = joined(was, spec)
+				}
+				all[calendar] = spec
+			}
+		}
+		for _, model := range quotaModels(p.Limits) {
+			add(model, p.Limits)
+			if counted := strings.TrimPrefix(b.shared.Counted(p.Name+"/"+model, sharing.Kind{}), p.Name+"/"); counted != model {
+				add(counted, called(p.Limits, model, counted))
+			}
 		}
 	}
 	return all
 }
 
-// together returns the limits of a provider with those of models that share theirs by the name that they are counted by, too.
-func (b *builder) together(provider string, list quotas.List) quotas.List {
-	all := slices.Clone(list)
+// called returns the limits of one model, and of each, as if that had another name.
+func called(list quotas.List, model, other string) (all quotas.List) {
 	for _, l := range list {
-		counted := strings.TrimPrefix(b.shared.Counted(provider+"/"+l.Model, sharing.Kind{}), provider+"/")
-		if l.Model != "" && counted != l.Model {
-			l.Model = counted
+		if l.Model == model {
+			l.Model = other
+		}
+		if l.Model == "" || l.Model == other {
 			all = append(all, l)
 		}
 	}
@@ -309,8 +320,16 @@ func joined(a, b scheduler.Spec) scheduler.Spec {
 		}
 	}
 	a.Late = max(a.Late, b.Late)
-	a.Burst.Requests, a.Burst.Tokens = max(a.Burst.Requests, b.Burst.Requests), max(a.Burst.Tokens, b.Burst.Tokens)
+	a.Burst.Requests, a.Burst.Tokens = smaller(a.Burst.Requests, b.Burst.Requests), smaller(a.Burst.Tokens, b.Burst.Tokens)
 	return a
+}
+
+// smaller returns the smaller of two bursts; 0: it has none.
+func smaller(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return a + b
+	}
+	return min(a, b)
 }
 
 // over returns what counts where b goes before a: what b doesn't limit is limited as a says.
@@ -360,28 +379,83 @@ func quotaProjects(cfg *config.Config) map[string]bool {
 	return all
 }
 
-// byProject sorts limits by project, "" for those of all, and then by model or family. What is named of
-// a model that shares its limits is of the name that it is counted by, too: of several, the stricter.
+// byProject sorts limits by project, "" for those of all, and then by model or family.
 func byProject[L config.Limits | storage.Limits](cfg *config.Config, limits map[string]L) map[string]map[string]scheduler.Override {
-	out, shared := map[string]map[string]scheduler.Override{"": {}}, cfg.Sharing()
+	out := map[string]map[string]scheduler.Override{"": {}}
 	for name, l := range limits {
 		project, model := cfg.SplitLimited(name)
 		if out[project] == nil {
 			out[project] = make(map[string]scheduler.Override)
 		}
-		for _, of := range slices.Compact([]string{model, shared.Counted(model, sharing.Kind{})}) {
-			out[project][of] = stricter(out[project][of], scheduler.Override(l))
+		out[project][model] = scheduler.Override(l)
+	}
+	return out
+}
+
+// numbers are those of an override.
+var numbers = [...]func(*scheduler.Override) **int64{
+	func(o *scheduler.Override) **int64 { return &o.RPM },
+	func(o *scheduler.Override) **int64 { return &o.TPM },
+	func(o *scheduler.Override) **int64 { return &o.RPD },
+}
+
+// together returns layers that name limits, of models that share theirs by the name that they are counted by, too: each number
+// of the one that all layers hold to the lowest, where that is named. The layers stay as they are.
+func (b *builder) together(layers []scheduler.Layer) []scheduler.Layer {
+	shared := make(map[string]map[string]bool) // models of which something is named, by the name that they are counted by
+	for _, l := range layers {
+		for model := range l.Overrides {
+			if counted := b.shared.Counted(model, sharing.Kind{}); counted != model {
+				if shared[counted] == nil {
+					shared[counted] = map[string]bool{counted: true}
+				}
+				shared[counted][model] = true
+			}
+		}
+	}
+	if len(shared) == 0 {
+		return layers
+	}
+	out := slices.Clone(layers)
+	for i := range out {
+		out[i].Overrides = make(map[string]scheduler.Override, len(layers[i].Overrides))
+		maps.Copy(out[i].Overrides, layers[i].Overrides)
+	}
+	for counted, models := range shared {
+		for i := range out {
+			delete(out[i].Overrides, counted)
+		}
+		for _, number := range numbers {
+			if lowest, at := strictest(layers, models, number); lowest != nil {
+				o := out[at].Overrides[counted]
+				*number(&o) = lowest
+				out[at].Overrides[counted] = o
+			}
 		}
 	}
 	return out
 }
 
-// stricter returns of each number that either names the lower.
-func stricter(a, b scheduler.Override) scheduler.Override {
-	for _, x := range [3]struct{ to, from **int64 }{{&a.RPM, &b.RPM}, {&a.TPM, &b.TPM}, {&a.RPD, &b.RPD}} {
-		if *x.to == nil || *x.from != nil && **x.from != scheduler.Unlimited && (**x.to == scheduler.Unlimited || **x.from < **x.to) {
-			*x.to = *x.from
+// strictest returns the lowest of what models are held to, of each of which the last layer counts that names it, and the layer;
+// nil: none does. Of several that name as much it is the last.
+func strictest(layers []scheduler.Layer, models map[string]bool, number func(*scheduler.Override) **int64) (lowest *int64, at int) {
+	for model := range models {
+		for i, l := range slices.Backward(layers) {
+			o := l.Overrides[model]
+			n := *number(&o)
+			if n == nil {
+				continue
+			}
+			if lowest == nil || lower(*n, *lowest) || *n == *lowest && i > at {
+				lowest, at = n, i
+			}
+			break
 		}
 	}
-	return a
+	return lowest, at
+}
+
+// lower reports whether a limit is below another; one that is unlimited is below none.
+func lower(a, b int64) bool {
+	return a != b && a != scheduler.Unlimited && (b == scheduler.Unlimited || a < b)
 }

@@ -285,3 +285,35 @@ func TestSharedLimits(t *testing.T) {
 	assert.EqualValues(t, 3, rules.Policy.Limits("openai/gpt-4o").RPM)
 	assert.EqualValues(t, 800, rules.Spec(scheduler.OfOutputs("anthropic/claude-opus-4.x")).TPM)
 }
+
+// What goes before what else is named is so of one model; of those that share their limits each keeps to its own, and so
+// all of them to the lowest.
+func TestSharedLimitsOfSeveralOrigins(t *testing.T) {
+	n := func(i int64) *int64 { return &i }
+	const first, other, both = "anthropic/claude-opus-4-8", "anthropic/claude-opus-4-5", "anthropic/claude-opus-4.x"
+	cfg := load(t, `FLUXGATE_LIMITS={"`+first+`":{"rpm":50,"tpm":8000},"projects":{"org-a":{"`+other+`":{"rpm":100,"rpd":7}},"org-b":{"`+first+`":{"rpm":200}}}}`,
+		`FLUXGATE_PROVIDERS=[{"name":"anthropic","limits":[{"of":"requests","most":60,"per":"1m","burst":3,"model":"claude-opus-4-8"},
+			{"of":"requests","most":60,"per":"1m","burst":10,"model":"claude-opus-4-5"},{"of":"requests","most":90,"per":"1m","burst":5,"model":"claude-opus-4-5","project":"org-a"}]}]`)
+	none := scheduler.Unlimited
+	limits := func(project string, runTime map[string]storage.Limits) (scheduler.Limits, scheduler.Source) {
+		l := effective.Rules(cfg, storage.Control{Limits: runTime}, nil).Of(project).Policy.EffectiveLimits(both)
+		return l.Limits, l.RPMFrom
+	}
+	for range 20 { // in whatever order they are looked at
+		got, from := limits("", map[string]storage.Limits{other: {RPM: n(100), TPM: n(9000)}})
+		assert.Equal(t, scheduler.Limits{RPM: 50, TPM: 8000, RPD: none}, got, "what is set at run time of one raises nothing for the other")
+		assert.Equal(t, scheduler.FromOperator, from)
+		got, from = limits("", map[string]storage.Limits{first: {RPM: n(100), TPM: n(none)}, both: {TPM: n(none)}})
+		assert.Equal(t, scheduler.Limits{RPM: 100, TPM: none, RPD: none}, got, "it goes before what was named of the same")
+		assert.Equal(t, scheduler.FromRunTime, from)
+		got, _ = limits("org-a", nil)
+		assert.Equal(t, scheduler.Limits{RPM: 50, TPM: 8000, RPD: 7}, got, "nor does what one has on a project")
+		got, _ = limits("org-b", nil)
+		assert.Equal(t, scheduler.Limits{RPM: 200, TPM: 8000, RPD: none}, got)
+	}
+	for _, project := range []string{"", "org-a"} {
+		spec := effective.Rules(cfg, storage.Control{}, nil).Of(project).Spec(scheduler.OfBucket(both, time.Minute))
+		assert.EqualValues(t, 60, spec.RPM, project)
+		assert.EqualValues(t, 3, spec.Burst.Requests, project)
+	}
+}
