@@ -19,6 +19,19 @@ import (
 	"fluxgate.dev/fluxgate/internal/simquota"
 )
 
+// Who has no provider's key that serves a route isn't told to name a model of one.
+func TestNobodyServesARoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		require.NoError(t, m.Close(t.Context()))
+		m.with(t, "GEMINI_KEY_1="+simulatedKey(1), "GEMINI_PROJECT_1=g-1", "ANTHROPIC_KEY_1="+anthropicKey, "ANTHROPIC_PROJECT_1=org-c")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, body := range []string{`{"model":"auto","input":"Hello"}`, `{"input":"Hello"}`} {
+			assert.Equal(t, http.StatusNotImplemented, m.ask(t, "POST", "/openai/v1/responses", body).Code)
+		}
+	})
+}
+
 // A model's name says which provider a request goes to, and what comes there is what was sent:
 // byte for byte, but for the provider's name before the model's.
 func TestProviderByModel(t *testing.T) {

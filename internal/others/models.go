@@ -26,6 +26,11 @@ func (o *Others) Choose(r *http.Request, p *dispatch.Pool, route *routes.Route, 
 	return o.providers.Choose(providers.Question{Format: Format(route), Chat: route.Chats(), Model: model, Named: r.Header.Get(providers.Header), Has: p.HasKeys})
 }
 
+// Serve reports whether any of the other providers with keys in a pool has a route like that.
+func (o *Others) Serve(p *dispatch.Pool, route *routes.Route) bool {
+	return len(o.providers.Taking(providers.Question{Format: Format(route), Chat: route.Chats(), Has: p.HasKeys})) > 0
+}
+
 // listed returns the other providers whose models a list in OpenAI's format has, of those with keys in
 // a pool: all that serve chats in it, whatever they speak besides.
 func (o *Others) listed(p *dispatch.Pool, route *routes.Route) providers.List {

@@ -24,7 +24,7 @@ import (
 func (x *relay) chosen(p *dispatch.Pool, m match, model string) (providers.Choice, error) {
 	choice, err := x.s.others.Choose(x.r, p, m.Route, model)
 	if err == nil && choice.Provider == upstream.Gemini && m.Unserved != "" {
-		if err = unserved(m); p.Of(upstream.Gemini) != p {
+		if err = unserved(m); x.s.others.Serve(p, m.Route) {
 			err = candidates.Unnamed(model, err) // another provider may serve it, by the model's name
 		}
 	}
