@@ -29,6 +29,8 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			}
 		}()
 	}
+	done := d.c.standings.served.Reserving(scheduler.NameOf(offer.Model), scheduler.CallerOf(d.req.Caller))
+	defer func() { done(grant != nil) }()
 	key, usable := d.key(offer.Project), "" // others may have found that it isn't since
 	if !book && key != d.req.TryKey {
 		usable = key

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -29,9 +30,14 @@ const keptModel = "m"
 
 // inKept runs a test with two projects of so many requests a minute, in virtual time.
 func inKept(t *testing.T, rpm int64, test func(k *kept)) {
+	inKeptOn(t, rpm, storage.NewMemory(time.Now), test)
+}
+
+// inKeptOn runs it over a store.
+func inKeptOn(t *testing.T, rpm int64, store storage.Store, test func(k *kept)) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &kept{T: t, rules: keptRules(rpm), pool: []Project{{ID: "p0", Keys: []string{"k0"}}, {ID: "p1", Keys: []string{"k1"}}}}
-		c, err := New(t.Context(), Options{Store: storage.NewMemory(time.Now), Shared: true, Rules: func(storage.Control) *scheduler.Rules { return k.rules }})
+		c, err := New(t.Context(), Options{Store: store, Shared: true, Rules: func(storage.Control) *scheduler.Rules { return k.rules }})
 		require.NoError(t, err)
 		k.Controller, k.began = c, c.Now()
 		test(k)
@@ -178,5 +184,61 @@ func TestStandingsAreBounded(t *testing.T) {
 			assert.LessOrEqual(t, len(k.standings.last), maxStandings)
 		}
 		assert.NotEmpty(t, k.standings.last)
+	})
+}
+
+// A losing store shows a reservation as made while that is under way, as that over a database does,
+// and has something happen meanwhile.
+type losing struct {
+	*storage.Memory
+	rules     *scheduler.Rules
+	underWay  scheduler.Change // nil: nothing is
+	meanwhile func()           // happens during the next reservation; nil: nothing does
+}
+
+func (s *losing) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
+	states, err := s.Memory.View(ctx, ids)
+	for i := range states {
+		if s.underWay != nil {
+			states[i], _ = states[i].Apply(s.rules, s.Now(), s.underWay)
+		}
+	}
+	return states, err
+}
+
+func (s *losing) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	if meanwhile := s.meanwhile; meanwhile != nil {
+		s.meanwhile, s.rules, s.underWay = nil, rules, change
+		meanwhile()
+		s.underWay = nil
+	}
+	return s.Memory.Apply(ctx, rules, id, change)
+}
+
+// Who finds that another instance was first, though it was its turn, was shown as served while that wasn't known. It
+// wasn't, so the next turn is its own still.
+func TestWhoComesTooLateIsNotServed(t *testing.T) {
+	store := &losing{Memory: storage.NewMemory(time.Now)}
+	inKeptOn(t, 1, store, func(k *kept) {
+		assert.Nil(k, k.asks("served", false))
+		req := k.request("a", 1)
+		_, told, err := k.Admit(k.Context(), req)
+		require.NoError(k, err)
+		time.Sleep(time.Second)
+		require.Greater(k, k.asks("b", false).Start, told.Start.Add(scheduler.Window))
+		require.NotNil(k, k.asks("c", false))
+		time.Sleep(told.Start.Sub(k.Now()))
+		store.meanwhile = func() {
+			require.NotZero(k, had(k.now(), "a", k.Now()), "it is shown")
+			first := scheduler.Reserve{Model: keptModel, Demand: scheduler.Demand{Tokens: 10}, ID: 1, Caller: "another's", Contested: true}
+			result, err := store.Memory.Apply(k.Context(), k.rules, "p0", first)
+			require.NoError(k, err)
+			require.Equal(k, scheduler.Admitted, result.Verdict)
+		}
+		_, again, err := k.Admit(k.Context(), req)
+		require.NoError(k, err)
+		require.NotNil(k, again)
+		require.False(k, again.Booked, "more wait than there are projects")
+		assert.Less(k, again.Start, k.Now().Add(2*scheduler.Window), "and not after the others that wait")
 	})
 }

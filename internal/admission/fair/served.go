@@ -12,6 +12,13 @@ import (
 type Served struct {
 	mu             sync.Mutex
 	recent, before map[servedOn]scheduler.Instant
+	underWay       map[servedOn]underWay
+}
+
+// underWay are the reservations for a caller that this instance is making.
+type underWay struct {
+	reservations int
+	shown        scheduler.Instant // when it was last served, if they are made; 0: no contest has shown that
 }
 
 // A servedOn is a caller on a model: scheduler.NameOf and, in the lower half, scheduler.CallerOf.
@@ -35,7 +42,39 @@ func (s *Served) keep(whom servedOn, at scheduler.Instant) {
 	s.recent[whom] = at
 }
 
-// recall fills in when each of the parties was last served, and has that remembered.
+// Reserving notes that a reservation for a caller on a model is under way. A project shows it
+// as made already, while another instance may turn out to have been first. So nothing is
+// remembered of the caller until the function that it returns is told whether it was made.
+func (s *Served) Reserving(model, caller uint32) (reserved func(made bool)) {
+	whom := on(model, caller)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.underWay == nil {
+		s.underWay = make(map[servedOn]underWay)
+	}
+	x := s.underWay[whom]
+	x.reservations++
+	s.underWay[whom] = x
+	return func(made bool) { s.reserved(whom, made) }
+}
+
+// reserved notes that a reservation isn't under way any more, and whether it was made.
+func (s *Served) reserved(whom servedOn, made bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.underWay[whom]
+	if made && x.shown != 0 {
+		s.keep(whom, max(x.shown, s.at(whom)))
+	}
+	if x.reservations--; x.reservations > 0 {
+		s.underWay[whom] = x
+	} else {
+		delete(s.underWay, whom)
+	}
+}
+
+// recall fills in when each of the parties was last served, and has that remembered of whom
+// nothing is under way.
 func (k *Contest) recall() {
 	for i := range k.parties {
 		k.parties[i].last = k.parties[i].at
@@ -47,8 +86,15 @@ func (k *Contest) recall() {
 	defer k.served.mu.Unlock()
 	for i := range k.parties {
 		p := &k.parties[i]
-		if p.last = max(p.at, k.served.at(on(k.model, p.caller))); p.at != 0 {
-			k.served.keep(on(k.model, p.caller), p.last)
+		whom := on(k.model, p.caller)
+		if p.last = max(p.at, k.served.at(whom)); p.at == 0 {
+			continue
+		}
+		if x, ok := k.served.underWay[whom]; ok {
+			x.shown = p.last
+			k.served.underWay[whom] = x
+		} else {
+			k.served.keep(whom, p.last)
 		}
 	}
 }

@@ -58,3 +58,56 @@ func TestServedIsBounded(t *testing.T) {
 	assert.EqualValues(t, now+2*maxServed+1, served.at(on(7, 2*maxServed+2)))
 	assert.Zero(t, served.at(on(7, 1)))
 }
+
+// A project that served a caller before another did may be the only one that still keeps that.
+func TestServedElsewhereSince(t *testing.T) {
+	var served Served
+	for _, x := range []scheduler.Service{{Caller: 1, At: now - 400_000}, {Caller: 2, At: now - 300_000}} {
+		k := contest(nil, nil)
+		k.Serve(x)
+		k.Weigh(&served, 7)
+	}
+	k := contest(nil, nil)
+	k.Serve(scheduler.Service{Caller: 2, At: now - 500_000})
+	k.Promise(waits(2, 290))
+	k.Weigh(&served, 7)
+	mine := waits(1, 0)
+	k = k.With(mine, now)
+	assert.False(t, k.Before(0, k.TurnOf(mine), mine))
+}
+
+// What is shown of a reservation that is under way is remembered once it is made, and never if it isn't.
+func TestServedOnceItIsMade(t *testing.T) {
+	var served Served
+	shows := func(at scheduler.Instant) {
+		k := New(now, func(uint32) int64 { return 1 })
+		k.Serve(scheduler.Service{Caller: 1, Requests: 1, At: at})
+		k.Weigh(&served, 7)
+	}
+	remembered := func() scheduler.Instant { return served.at(on(7, 1)) }
+	one := served.Reserving(7, 1)
+	shows(now)
+	assert.Zero(t, remembered())
+	one(false)
+	assert.Zero(t, remembered(), "it was too late")
+
+	one, other := served.Reserving(7, 1), served.Reserving(7, 1)
+	shows(now)
+	one(false)
+	shows(now)
+	assert.Zero(t, remembered(), "the other is under way")
+	other(true)
+	assert.Equal(t, now, remembered())
+
+	one, other = served.Reserving(7, 1), served.Reserving(7, 1)
+	shows(now + 1000)
+	one(true)
+	assert.Equal(t, now+1000, remembered(), "also of one that always has another under way")
+	other(false)
+	assert.Empty(t, served.underWay)
+
+	served.Reserving(7, 1)(true)
+	assert.Equal(t, now+1000, remembered(), "no contest has shown it")
+	shows(now + 2000)
+	assert.Equal(t, now+2000, remembered())
+}
