@@ -82,7 +82,7 @@
 // from going (more where it returns to other instances too): so slots that nobody will come for are used.
 //
 // What each was served the projects keep, written with the admission itself,
-// so that every instance knows, and remembers for longer than they do; promises, an instance knows those that it made.
+// so that every instance knows, and remembers for longer than they do when that was; promises, an instance knows those that it made.
 // Bookings are kept, whoever comes. So a caller books no more than a window ahead, even
 // while it is alone: whoever comes next waits a window longer than alone, and not ten
 // minutes. One slot it may book further ahead, or its large requests would starve. While others wait it books

@@ -28,7 +28,7 @@
 // that has waited for longer, as far as an instance knows. So thousands of callers are
 // served in the order of their waiting, also where they come back to another instance than
 // the one that told them their time, and bring no ticket. An instance that is new has seen
-// only those whom the projects still keep.
+// only those whom the projects still keep, and one that nobody asks sees nobody.
 //
 // Turns alone let a caller be ahead by its largest request. So a request can be told to wait, though it has
 // its turn, until that brings its caller no further ahead than it may be ([Contest.TooSoon]).
