@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sort"
 	"sync/atomic"
 
 	"fluxgate.dev/fluxgate/internal/secrets"
@@ -45,7 +46,7 @@ func NewPool(src Source, opts Options) *Pool {
 		Name: "keys",
 		Load: func(ctx context.Context) (list, error) {
 			keys, warnings, err := src.Load(ctx)
-			slices.SortStableFunc(keys, func(a, b Key) int { return a.Index - b.Index })
+			sort.SliceStable(keys, func(i, j int) bool { return keys[i].Index < keys[j].Index })
 			return list{keys, warnings}, err
 		},
 		Changed: p.report,

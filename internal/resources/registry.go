@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -229,7 +230,7 @@ func (r *Registry) Own(ctx context.Context, caller string, kinds ...string) ([]R
 		return nil, fmt.Errorf("a caller's resources: %w", err)
 	}
 	all := slices.Concat(found[:]...)
-	slices.SortFunc(all, Resource.Compare)
+	sort.Slice(all, func(i, j int) bool { return all[i].Compare(all[j]) < 0 })
 	return all, nil
 }
 

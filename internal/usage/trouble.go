@@ -1,7 +1,7 @@
 package usage
 
 import (
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -22,6 +22,6 @@ type Trouble struct {
 
 // newest returns the last of a list, in the order of their times.
 func newest(all []Trouble) []Trouble {
-	slices.SortStableFunc(all, func(a, b Trouble) int { return a.At.Compare(b.At) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].At.Before(all[j].At) })
 	return all[max(0, len(all)-mostTroubles):]
 }

@@ -2,7 +2,7 @@ package placing
 
 import (
 	"path"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -67,7 +67,7 @@ const (
 // has, the youngest file before others. "" is anywhere.
 func (f family) project(kind string, has []resources.Resource, now time.Time) string {
 	placed, uploaded := of(f.stores, has), of(f.files, has)
-	slices.SortStableFunc(uploaded, func(a, b resources.Resource) int { return b.Made().Compare(a.Made()) })
+	sort.SliceStable(uploaded, func(i, j int) bool { return uploaded[i].Made().After(uploaded[j].Made()) })
 	switch {
 	case len(placed) > 0:
 		return most(placed)

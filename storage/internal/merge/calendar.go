@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -76,7 +77,7 @@ func sent(known, found []*scheduler.Reservation) []*scheduler.Reservation {
 // folded returns the sums of both, by their ends.
 func folded(known, found []scheduler.Folded) (all []scheduler.Folded) {
 	both := slices.Concat(known, found)
-	slices.SortStableFunc(both, func(a, b scheduler.Folded) int { return cmp.Compare(a.End, b.End) })
+	inOrder(both, func(a, b *scheduler.Folded) bool { return a.End < b.End })
 	for _, x := range both {
 		if n := len(all); n > 0 && all[n-1].End == x.End {
 			all[n-1].Tokens += x.Tokens
@@ -102,8 +103,17 @@ func (j *calendars) bookings(known, found []scheduler.Booking) []scheduler.Booki
 		b.Rank = j.ranks[b.ID]
 		all = append(all, b)
 	}
-	slices.SortStableFunc(all, func(a, b scheduler.Booking) int { return cmp.Compare(a.Rank, b.Rank) })
+	inOrder(all, older)
 	return all
+}
+
+// older reports whether a booking was made before another.
+func older(a, b *scheduler.Booking) bool { return a.Rank < b.Rank }
+
+// inOrder sorts what comes before something else to its front, and leaves the rest as it is. States are
+// merged seldom: that is worth no sorting routine for each type, which package slices has compiled.
+func inOrder[T any](all []T, before func(a, b *T) bool) {
+	sort.SliceStable(all, func(i, j int) bool { return before(&all[i], &all[j]) })
 }
 
 // days returns what was counted of every day. What was added counts on each day that it

@@ -56,7 +56,7 @@ func ranks(known, found *scheduler.Project, next uint64) (map[uint64]uint64, uin
 			}
 		}
 	}
-	slices.SortStableFunc(only, func(a, b scheduler.Booking) int { return cmp.Compare(a.Rank, b.Rank) })
+	inOrder(only, older)
 	all := make(map[uint64]uint64, len(only))
 	for _, b := range only {
 		all[b.ID] = next
@@ -159,15 +159,7 @@ func marks(known, found []scheduler.Mark) []scheduler.Mark {
 		}
 		all[i].Disabled, all[i].Invalid = all[i].Disabled || m.Disabled, cmp.Or(m.Invalid, all[i].Invalid)
 	}
-	slices.SortStableFunc(all, func(a, b scheduler.Mark) int { // an invalid key makes itself known again
-		switch {
-		case a.Disabled == b.Disabled:
-			return 0
-		case a.Disabled:
-			return 1
-		}
-		return -1
-	})
+	inOrder(all, func(a, b *scheduler.Mark) bool { return !a.Disabled && b.Disabled }) // an invalid key makes itself known again
 	return last(all, scheduler.MaxMarks)
 }
 
