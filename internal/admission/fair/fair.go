@@ -334,18 +334,28 @@ func (k *Contest) TurnOf(x Slot) Cost {
 func (k *Contest) By(i int) uint32 { return k.promises[i].Caller }
 
 // Before reports whether the i-th promise has its turn before that of another caller's
-// request: of equal ones that of the caller that was served longest ago, and then the one
-// that has waited for longer. For how long that is may be known only to the instance that
+// request: of equal ones that of the caller that was served longest ago, times its weight, and
+// then the one that has waited for longer. For how long that is may be known only to the instance that
 // told it to wait, while when it was served every instance has seen.
 func (k *Contest) Before(i int, turn Cost, x Slot) bool {
 	if t := k.turns[i]; t != turn {
 		return t < turn
 	}
 	p := &k.promises[i]
-	if p.by >= 0 && k.parties[p.by].last != k.me.last {
-		return k.parties[p.by].last < k.me.last
+	if p.by >= 0 {
+		if other, mine := k.unserved(&k.parties[p.by]), k.unserved(&k.me); other != mine {
+			return other > mine
+		}
 	}
 	return p.Older(x)
+}
+
+// unserved is for how long a caller hasn't been served, times its weight.
+func (k *Contest) unserved(p *party) Cost {
+	if p.last == 0 {
+		return math.MaxInt64
+	}
+	return p.weight * Cost(max(0, k.now-p.last))
 }
 
 // Older reports whether a request has waited for longer than another.

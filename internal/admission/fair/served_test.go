@@ -76,6 +76,24 @@ func TestServedElsewhereSince(t *testing.T) {
 	assert.False(t, k.Before(0, k.TurnOf(mine), mine))
 }
 
+// Who has three times the weight is served after a third of the time.
+func TestServedByWeight(t *testing.T) {
+	var served Served
+	for _, x := range []scheduler.Service{{Caller: 1, At: now - 120_000}, {Caller: 2, At: now - 300_000}, {Caller: 3, At: now - 400_000}} {
+		k := contest(nil, nil)
+		k.Serve(x)
+		k.Weigh(&served, 7)
+	}
+	k := contest(nil, map[uint32]int64{1: 3})
+	k.Promise(waits(2, 110))
+	k.Promise(waits(3, 110))
+	k.Weigh(&served, 7)
+	mine := waits(1, 0)
+	k = k.With(mine, now)
+	assert.False(t, k.Before(0, k.TurnOf(mine), mine), "300 s ago, and mine 120")
+	assert.True(t, k.Before(1, k.TurnOf(mine), mine), "400 s ago")
+}
+
 // What is shown of a reservation that is under way is remembered once it is made, and never if it isn't.
 func TestServedOnceItIsMade(t *testing.T) {
 	var served Served
