@@ -321,6 +321,9 @@ func joined(a, b scheduler.Spec) scheduler.Spec {
 	}
 	a.Late = max(a.Late, b.Late)
 	a.Burst.Requests, a.Burst.Tokens = smaller(a.Burst.Requests, b.Burst.Requests), smaller(a.Burst.Tokens, b.Burst.Tokens)
+	if a.Refill != b.Refill { // tokens of input or output: who sends no more in a window than may be there at once keeps to both
+		a.TPM, a.Refill, a.Burst.Tokens = min(a.TPM, a.Burst.Tokens), false, 0
+	}
 	return a
 }
 

@@ -311,6 +311,14 @@ func TestSharedLimitsOfSeveralOrigins(t *testing.T) {
 		got, _ = limits("org-b", nil)
 		assert.Equal(t, scheduler.Limits{RPM: 200, TPM: 8000, RPD: none}, got)
 	}
+	mixed := `{"of":"output_tokens","most":900,"burst":100,"model":"claude-opus-4-8"}`
+	for _, list := range []string{mixed + `,{"of":"output_tokens","most":800,"model":"claude-opus-4-5"}`, `{"of":"output_tokens","most":800,"model":"claude-opus-4-5"},` + mixed} {
+		cfg := load(t, `FLUXGATE_PROVIDERS=[{"name":"anthropic","limits":[`+list+`]}]`)
+		spec := effective.Rules(cfg, storage.Control{}, nil).Spec(scheduler.OfOutputs(both))
+		assert.EqualValues(t, 100, spec.TPM, "no more in a minute than may be there at once: %s", list)
+		assert.False(t, spec.Refill)
+		assert.Zero(t, spec.Burst)
+	}
 	for _, project := range []string{"", "org-a"} {
 		spec := effective.Rules(cfg, storage.Control{}, nil).Of(project).Spec(scheduler.OfBucket(both, time.Minute))
 		assert.EqualValues(t, 60, spec.RPM, project)
