@@ -325,3 +325,43 @@ func TestBuildsBesideLimitsThatAreNamed(t *testing.T) {
 		})
 	}
 }
+
+// TestATrialCountsWithThoseThatShareItsLimits: a request that tries a key that was spent counts as those with the project's other
+// keys do, on the limits that its model shares, and on those beside them.
+func TestATrialCountsWithThoseThatShareItsLimits(t *testing.T) {
+	const shared = `FLUXGATE_PROVIDERS=[{"name":"openai","shared":[["gpt-4o","gpt-4o-2024-*"]]`
+	for _, env := range [][]string{
+		{shared + `}]`, `FLUXGATE_LIMITS={"openai/gpt-4o":{"rpm":4}}`},
+		{shared + `,"limits":[{"of":"requests","most":4,"per":"1h","model":"gpt-4o"}]}]`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := mix(t, append(env, "OPENAI_PROJECT_2=org-a")...)
+			defer func() { assert.NoError(t, m.Close(t.Context())) }()
+			inner, spent, tried := m.transport["api.openai.com"], true, false
+			refusal := answering(http.StatusTooManyRequests, `{"error":{"message":"Your project has reached its spend limit.","type":"insufficient_quota","param":null,"code":"project_spend_limit_exceeded"}}`)
+			answer := answering(http.StatusOK, `{"object":"chat.completion","choices":[{"message":{"role":"assistant","content":"Hello"}}],"usage":{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4}}`)
+			m.transport["api.openai.com"] = roundTripper(func(r *http.Request) (*http.Response, error) {
+				switch {
+				case r.Method != http.MethodPost:
+					return inner.RoundTrip(r)
+				case spent && r.Header.Get("Authorization") == "Bearer "+openAIKey:
+					tried = true
+					return refusal.RoundTrip(r)
+				}
+				return answer.RoundTrip(r)
+			})
+			for !tried {
+				require.Equal(t, http.StatusOK, m.ask(t, "POST", chat, chatOf("gpt-5.5")).Code)
+				time.Sleep(20 * time.Second)
+			}
+			spent = false
+			time.Sleep(6 * time.Minute)
+			served := 0
+			for m.ask(t, "POST", chat, chatOf("openai/gpt-4o-2024-08-06")).Code == http.StatusOK {
+				served++
+			}
+			assert.Contains(t, m.logs.String(), "depleted project tried")
+			assert.Equal(t, 4, served, "%q", env)
+		})
+	}
+}

@@ -83,9 +83,10 @@ func (r *dispatch) tryDepleted(ctx context.Context) *admission.Grant {
 	if !ok {
 		return nil
 	}
+	s := r.d.Sharing(ctx, r.pool, c, r.models)
 	grant, wait, err := r.d.admission.Admit(ctx, admission.Request{
-		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Limit: r.limit,
-		Projects: []admission.Project{{ID: key.Project, Keys: []string{key.Fingerprint}}}, Serves: r.pool.Serves(), TryKey: key.Fingerprint,
+		Snapshot: r.snapshot, Caller: c.Caller, Models: s.Models, Shared: r.d.Shared(c), Demand: r.demand, Limit: r.limit,
+		Projects: []admission.Project{{ID: key.Project, Keys: []string{key.Fingerprint}}}, Serves: s.Serves(r.pool), Also: r.d.Also(c, s, r.demand), TryKey: key.Fingerprint,
 	})
 	switch {
 	case wait != nil:
