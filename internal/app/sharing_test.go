@@ -158,6 +158,10 @@ func TestAModelIsGoneAlone(t *testing.T) {
 			}
 			assert.Equal(t, 1, asked, "it is known to be gone")
 			assert.Equal(t, http.StatusOK, m.ask(t, "POST", message, bodyOf(there, "")).Code)
+			before := len(m.anthropic.Requests())
+			rec := m.ask(t, "POST", message, bodyOf(gone, ""))
+			assert.Equal(t, http.StatusNotFound, rec.Code, "as upstream said: %s", rec.Body)
+			assert.Len(t, m.anthropic.Requests(), before, "it isn't asked again")
 			plan := m.ask(t, "POST", "/plan", `{"tokens":10,"model":"anthropic/`+gone+`"}`).Body.String()
 			assert.Contains(t, plan, `"model":"anthropic/`+gone+`","start":null,"wait_ms":null,"cause":"unavailable"`)
 		})
