@@ -23,7 +23,7 @@
 // holds, so it is never put forward twice.
 //
 // A caller that isn't known, since a project keeps no more than scheduler.MaxServices,
-// begins there too. Of equal turns that of the caller comes first that was served longest
+// begins there too. Where such wait, of equal turns that of the caller comes first that was served longest
 // ago, times its weight, which every instance remembers that saw it ([Served]), and then that of the request
 // that has waited for longer, as far as an instance knows. So thousands of callers are
 // served in the order of their waiting, also where they come back to another instance than

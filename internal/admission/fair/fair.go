@@ -76,6 +76,7 @@ type Contest struct {
 	promises []promised
 	served   *Served // nil: nothing is remembered
 	model    uint32  // of those served
+	crowded  bool    // somebody waits whom the projects don't keep
 	scale
 
 	own int   // which of the parties the caller is whose request is decided about; -1: none
@@ -176,6 +177,7 @@ func (k *Contest) Weigh(s *Served, model uint32) {
 	k.scale = scale{least: -1}
 	for i := range k.parties {
 		k.count(&k.parties[i], k.now)
+		k.crowded = k.crowded || k.parties[i].waits && k.parties[i].at == 0
 	}
 	sums := make([]Cost, len(k.parties))
 	for i := range k.promises {
@@ -197,6 +199,7 @@ func (k *Contest) With(mine Slot, now scheduler.Instant) *Contest {
 	next.now, next.me = now, *k.party(mine.Caller)
 	was := next.me
 	next.me.wait(mine)
+	next.crowded = next.crowded || next.me.at == 0
 	if i, ok := k.numbers[mine.Caller]; ok {
 		next.own = i
 	} else {
@@ -334,15 +337,17 @@ func (k *Contest) TurnOf(x Slot) Cost {
 func (k *Contest) By(i int) uint32 { return k.promises[i].Caller }
 
 // Before reports whether the i-th promise has its turn before that of another caller's
-// request: of equal ones that of the caller that was served longest ago, times its weight, and
-// then the one that has waited for longer. For how long that is may be known only to the instance that
-// told it to wait, while when it was served every instance has seen.
+// request: of equal ones the one that has waited for longer. For how long that is may be known
+// only to the instance that told it to wait, so where some wait whom the projects have forgotten, it
+// is first that of the caller that was served longest ago, times its weight, which every instance
+// has seen. Not where all are known, whose turns tell them apart already: who was told a time
+// would find that somebody else's has come to be before it, and the slot would wait for that.
 func (k *Contest) Before(i int, turn Cost, x Slot) bool {
 	if t := k.turns[i]; t != turn {
 		return t < turn
 	}
 	p := &k.promises[i]
-	if p.by >= 0 {
+	if p.by >= 0 && k.crowded {
 		if other, mine := k.unserved(&k.parties[p.by]), k.unserved(&k.me); other != mine {
 			return other > mine
 		}

@@ -76,6 +76,20 @@ func TestServedElsewhereSince(t *testing.T) {
 	assert.False(t, k.Before(0, k.TurnOf(mine), mine))
 }
 
+// Where the projects keep all that wait, of equal turns it is that of the request that has waited for
+// longer, whoever was served longest ago.
+func TestAllAreKept(t *testing.T) {
+	var served Served
+	k := contest(nil, nil)
+	k.Serve(scheduler.Service{Caller: 1, At: now - 20_000})
+	k.Serve(scheduler.Service{Caller: 2, At: now - 10_000})
+	k.Promise(waits(2, 9))
+	k.Weigh(&served, 7)
+	mine := waits(1, 5)
+	k = k.With(mine, now)
+	assert.True(t, k.Before(0, k.TurnOf(mine), mine))
+}
+
 // Who has three times the weight is served after a third of the time.
 func TestServedByWeight(t *testing.T) {
 	var served Served
