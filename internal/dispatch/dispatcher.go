@@ -163,8 +163,8 @@ func (d *Dispatcher) Sharing(ctx context.Context, p *Pool, c *Call, models []str
 	if c.other == nil {
 		return weights.Sharing{Models: models}
 	}
-	states, _ := d.admission.View(ctx, p.IDs()) // what isn't known counts as none
-	return d.outputs.Sharing(c.Snapshot, models, c.other, p, states, d.admission.Now())
+	view := func() ([]*scheduler.Project, error) { return d.admission.View(ctx, p.IDs()) }
+	return d.outputs.Sharing(c.Snapshot, models, c.other, p, view, d.admission.Now())
 }
 
 // A Target is where a request is sent.

@@ -31,9 +31,13 @@ func (b *Book) Shared(r *Request) func(model string) string {
 }
 
 // Sharing returns what is known of a request's models. One that isn't to be had anywhere is left out where another
-// follows that shares its limits, for of those that do only the first is planned for.
-func (b *Book) Sharing(s *admission.Snapshot, models []string, r *Request, p *pool.Pool, states []*scheduler.Project, now scheduler.Instant) Sharing {
-	out, shared := Sharing{Models: models, shared: b.shared, pool: p, states: states, now: now}, b.Shared(r)
+// follows that shares its limits, for of those that do only the first is planned for. The projects are viewed only where
+// a model is counted by another name, or others by its own.
+func (b *Book) Sharing(s *admission.Snapshot, models []string, r *Request, p *pool.Pool, view func() ([]*scheduler.Project, error), now scheduler.Instant) Sharing {
+	out, shared := Sharing{Models: models, shared: b.shared, pool: p, now: now}, b.Shared(r)
+	if _, asked := s.Counted(models, shared); asked != nil || slices.ContainsFunc(models, func(model string) bool { return b.Itself(model) != model }) {
+		out.states, _ = view() // what isn't known counts as none
+	}
 	for i, model := range models {
 		if shared != nil && slices.ContainsFunc(models[i+1:], func(next string) bool { return shared(next) == shared(model) }) && out.nowhere(model) {
 			out.Models = slices.DeleteFunc(slices.Clone(out.Models), func(m string) bool { return m == model })
