@@ -141,7 +141,7 @@ func TestLastOfTheDay(t *testing.T) {
 	d.do(midnight-10_000, RecordRefusal{Model: "m", Block: Block{Cause: ByMinute, Until: midnight - 2000}})
 	b := d.book(midnight-10_000, 1)
 	require.Equal(t, midnight-2000, b.Start)
-	d.do(midnight-10_000, RecordRefusal{Model: "m", Limits: Limits{RPM: 10}}) // only the day is scarce
+	d.rules = rulesFor(map[string]Limits{"m": {RPM: 10, TPM: 1000, RPD: 1}}) // only the day is scarce
 	assert.NotEqual(t, Admitted, d.reserve(midnight+600, 1).Verdict)
 	assert.Equal(t, Admitted, d.claim(midnight+1000, b).Verdict)
 
@@ -173,7 +173,7 @@ func TestReserveVerdicts(t *testing.T) {
 		assert.Equal(t, cause, d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: tokens}}).Cause,
 			"upstream refused 5000 tokens: %d", tokens)
 	}
-	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{TPM: 6000}})
+	d.rules = rulesFor(map[string]Limits{"m": {RPM: 1, TPM: 6000, RPD: 100}})
 	assert.Equal(t, ByRPM, d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: 5000}}).Cause, "within TPM it isn't oversize")
 
 	d.do(noon, RecordRefusal{Model: "m", Block: Block{Cause: Unavailable, Until: Never}})

@@ -87,7 +87,8 @@
 // arrived. Each further one goes half a second after a refusal of the one before would have been recorded (beyond some thousands
 // on a day, twice as fast as the limit per minute has them go). Whoever comes in between is told to come again soon (ByTest)
 // rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
-// that it is found out. Limits that an operator has named are never tried beyond.
+// that it is found out. Limits that an operator has named are never tried beyond, and a refusal that names a higher one
+// raises none of them: somebody else may have the rest.
 //
 // What others use of the same limits is told by answers ([Heard]). Where more than a sixteenth of a limit was found to be
 // somebody else's within half an hour, and

@@ -82,7 +82,7 @@ func TestFoldedTokens(t *testing.T) {
 	d.reserve(noon, 3000)
 	d.p = d.p.Compact(d.rules, noon, 0, time.Second)
 	assert.Equal(t, []Folded{{End: noon + 182_000, Tokens: 3000, Requests: 1}}, d.p.Calendar("m").Folded)
-	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{TPM: 4000}})
+	d.rules = rulesFor(map[string]Limits{"m": {RPM: 1000, TPM: 4000, RPD: Unlimited}})
 	assert.Equal(t, Refused, d.reserve(noon, 1001).Verdict)
 	assert.Equal(t, Admitted, d.reserve(noon, 1000).Verdict)
 }

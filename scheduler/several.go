@@ -259,7 +259,7 @@ func inTest(rules *Rules, all []side, now, from Instant) (at Instant, on string)
 	for i := range all {
 		x := &all[i]
 		was[i] = x.t.RPD
-		if !x.t.Probes || x.t.RPD == Unlimited || x.c.Spent(&x.t, now, x.d) != ByRPD || !x.c.InTest(rules, now) {
+		if !x.t.Probes || x.t.RPD == Unlimited || x.c.Spent(&x.t, now, x.d) != ByRPD || !x.c.InTest(rules, now, ByRPD) {
 			continue
 		}
 		if x.t.RPD = Unlimited; at == Never {

@@ -184,7 +184,7 @@ func newLimitsCommand() *cobra.Command {
 		Short: "Set limits of models, or go back to the configured ones",
 		Long: `Limits sets requests per minute (rpm), input tokens per minute (tpm) and requests per day (rpd) of models, in the form of
 FLUXGATE_LIMITS; -1 is unlimited. Those of one project are under "projects", by its name, and go before those of all. A limit
-learned from a provider's answer still counts more. --default goes back to the limits that are configured.`,
+learned from a provider's answer still counts more if it is lower. --default goes back to the limits that are configured.`,
 		Example: `  fluxgate limits '{"gemini-2.5-pro":{"rpm":150,"tpm":2000000,"rpd":-1}}'
   fluxgate limits '{"projects":{"paid":{"flash":{"rpm":1000}}}}'
   fluxgate limits --default`,

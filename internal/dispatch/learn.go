@@ -155,12 +155,13 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 	if _, err := r.d.admission.Learn(ctx, project, refusal); err != nil || unread != nil {
 		return errors.Join(unread, err)
 	}
-	known := states[0].Calendar(refusal.Model).EffectiveLimits(r.d.admission.Rules().Of(project), r.d.admission.Now()).Limits
+	known := states[0].Calendar(refusal.Model).EffectiveLimits(r.d.admission.Rules().Of(project), r.d.admission.Now())
 	for _, x := range []struct {
 		name            string
 		learned, before int64
-	}{{"requests per minute", refusal.Limits.RPM, known.RPM}, {"tokens per minute", refusal.Limits.TPM, known.TPM}, {"requests per day", refusal.Limits.RPD, known.RPD}} {
-		if x.learned > 0 && x.learned != x.before {
+		from            scheduler.Source
+	}{{"requests per minute", refusal.Limits.RPM, known.RPM, known.RPMFrom}, {"tokens per minute", refusal.Limits.TPM, known.TPM, known.TPMFrom}, {"requests per day", refusal.Limits.RPD, known.RPD, known.RPDFrom}} {
+		if x.learned > 0 && x.learned != x.before && (x.learned < x.before || x.before == scheduler.Unlimited || !x.from.Named()) {
 			text := fmt.Sprintf("learned from a 429: %s on %s has %d %s", scheduler.NameOfCalendar(refusal.Model), project, x.learned, x.name)
 			if x.before != scheduler.Unlimited {
 				text += fmt.Sprintf(", not %d", x.before)

@@ -373,3 +373,33 @@ func TestStatusInstants(t *testing.T) {
 		assert.Equal(t, `"2000-01-01T00:00:00.000Z"`, string(out.Projects[0].Models[1].NextFree["1000000"]))
 	})
 }
+
+// TestOthersPartIsLeftToThem: where an operator has named less than a project has, others may use the rest. That they have, so that
+// a 429 names all of it, gives nobody here more.
+func TestOthersPartIsLeftToThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{`FLUXGATE_CHAIN=gemini-2.5-flash`, `FLUXGATE_LIMITS={"flash":{"rpm":2}}`}})
+		w.sim.SetLimits("alpha", flash, geminisim.Limits{RPM: 5, TPM: 250_000, RPD: 250})
+		for range 5 {
+			r, err := http.NewRequestWithContext(t.Context(), "POST", "https://generativelanguage.googleapis.com/v1beta/models/"+flash+":generateContent",
+				strings.NewReader(`{"contents":[{"parts":[{"text":"Others"}]}]}`))
+			require.NoError(t, err)
+			r.Header.Set("X-Goog-Api-Key", w.cfg.Keys[0].Value.Reveal())
+			resp, err := w.sim.Transport().RoundTrip(r)
+			require.NoError(t, err)
+			_ = resp.Body.Close()
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+		}
+		assert.Equal(t, http.StatusTooManyRequests, w.generate("Refused", `"max_wait":0`).Code)
+		require.EqualValues(t, 1, w.sim.Stats().RefusedRPM)
+		time.Sleep(2 * time.Minute)
+		for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+			assert.Equal(t, want, w.generate(time.Now().String(), `"max_wait":0`).Code)
+			time.Sleep(time.Second)
+		}
+		rpm := w.full().Projects[0].Models[0].RPM
+		assert.Equal(t, "operator", rpm.Source)
+		assert.EqualValues(t, 2, rpm.Limit)
+		assert.NotContains(t, w.full().said(), "learned from a 429")
+	})
+}

@@ -7,12 +7,11 @@ import "fluxgate.dev/fluxgate/scheduler/learned"
 // under way, and what was sent fills it, so that an answer proves something. Where the
 // policy is only a start the demand has room for itself, else that of the policy.
 func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Demand) (Terms, bool) {
-	known := c.Learned.Limit(cause)
-	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !c.due(rules, *known, now) {
+	if c.Learned.Limit(cause) == nil || c.Learned.Probe.Active(now) || !c.InTest(rules, now, cause) {
 		return t, false
 	}
 	inForce, start := c.limit(rules, now, cause)
-	if !start && known.Limit == 0 || !c.fills(t, now, cause, d) || cause == ByRPD && c.underWay(&t, now) {
+	if !c.fills(t, now, cause, d) || cause == ByRPD && c.underWay(&t, now) {
 		return t, false
 	}
 	if start {
@@ -58,12 +57,20 @@ func (c *Calendar) underWay(t *Terms, now Instant) bool {
 	return false
 }
 
-// InTest reports whether the limit per day isn't known to hold now, so that it is tested where it is
-// used up.
-func (c *Calendar) InTest(rules *Rules, now Instant) bool {
-	known := c.Learned.RPD
-	_, start := c.limit(rules, now, ByRPD)
-	return known.Limit > 0 && c.due(rules, known, now) || known.Limit == 0 && start
+// InTest reports whether the limit of a cause isn't known to hold now, so that it is tested where it is used up. One that is known
+// isn't tested where the policy has no more. Of what has none to begin with, where an answer drops the limit and nothing is there
+// in its place, that is once a week.
+func (c *Calendar) InTest(rules *Rules, now Instant, cause Cause) bool {
+	known, policy := c.Learned.Limit(cause), learned.Of(rules.EffectiveLimits(c.Model).Limits, cause)
+	switch _, start := c.limit(rules, now, cause); {
+	case known.Limit == 0:
+		return start
+	case !start && !known.Below(policy):
+		return false
+	case !c.begins(rules):
+		return known.Stale(now)
+	}
+	return known.Due(now)
 }
 
 // Probe has the request with that reservation be the one that tests a limit. Where it goes in the
@@ -96,16 +103,6 @@ func (c *Calendar) counted(t *Terms, now Instant) (n int64) {
 		}
 	}
 	return n
-}
-
-// due reports whether a probe may test a limit that is known. Of what has none to begin
-// with, where an answer drops the limit and nothing is there in its place, that is once a
-// week.
-func (c *Calendar) due(rules *Rules, known learned.LearnedLimit, now Instant) bool {
-	if !c.begins(rules) {
-		return known.Stale(now)
-	}
-	return known.Due(now)
 }
 
 // fills reports whether what was sent leaves no room for the demand under the limit that
@@ -163,7 +160,7 @@ func (c *Calendar) BeyondDay(rules *Rules, now Instant) bool {
 // been refused: then the limit is what was sent before that, and holds on this day.
 func (c *Calendar) Stood(rules *Rules, now Instant, r Reservation) bool {
 	doubted := c.Learned.Doubted(r.Start)
-	if !c.BeyondDay(rules, now) || !doubted && !c.InTest(rules, now) {
+	if !c.BeyondDay(rules, now) || !doubted && !c.InTest(rules, now, ByRPD) {
 		return false
 	}
 	t := c.Terms(rules, now)

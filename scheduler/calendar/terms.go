@@ -60,7 +60,7 @@ func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) limits.EffectiveLi
 		limit   *int64
 		from    *limits.Source
 	}{{&c.Learned.RPM, &f.RPM, &f.RPMFrom}, {&c.Learned.TPM, &f.TPM, &f.TPMFrom}, {&c.Learned.RPD, &f.RPD, &f.RPDFrom}} {
-		if x.learned.Binds(now, *x.limit, c.start(rules, *x.from)) {
+		if x.learned.Binds(now, *x.limit, *x.from, c.start(rules, *x.from)) {
 			*x.limit, *x.from = x.learned.Limit, limits.FromLearned
 		}
 	}

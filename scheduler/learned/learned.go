@@ -78,10 +78,14 @@ func (l LearnedLimit) Stale(now instant.Instant) bool {
 
 // Binds reports whether the learned limit is the one in force where the policy
 // alone would give another. A stale one doesn't replace a policy that is no
-// higher, unless that is only a start.
-func (l LearnedLimit) Binds(now instant.Instant, policy int64, start bool) bool {
-	return l.Limit > 0 && (!l.Stale(now) || start || policy == limits.Unlimited || policy > l.Limit)
+// higher, unless that is only a start. None replaces a lower one that an operator has
+// named, who may have left the rest to others.
+func (l LearnedLimit) Binds(now instant.Instant, policy int64, from limits.Source, start bool) bool {
+	return l.Limit > 0 && (start || l.Below(policy) || !l.Stale(now) && (policy == l.Limit || !from.Named()))
 }
+
+// Below reports whether the learned limit is below the policy's.
+func (l LearnedLimit) Below(policy int64) bool { return policy == limits.Unlimited || policy > l.Limit }
 
 // Limit returns what was learned about the limit that a cause names, nil if
 // nothing can be.

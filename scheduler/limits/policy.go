@@ -95,6 +95,9 @@ const (
 // who must know nor an answer of upstream's has named it, and so it is tried beyond.
 func (s Source) Start() bool { return s == FromDefault || s == FromTier || s == FromReported }
 
+// Named reports whether an operator has named a limit of that source: it is never gone beyond.
+func (s Source) Named() bool { return s == FromOperator || s == FromRunTime }
+
 // An Override replaces single limits; nil keeps what is there.
 type Override struct {
 	RPM, TPM, RPD *int64
