@@ -188,7 +188,8 @@ func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 }
 
 // claim answers the holder of the i-th booking of its model. Only what was sent and
-// older bookings can be in its way; then it keeps its rank and is told the rest.
+// older bookings can be in its way; then it keeps its rank and is told the rest. Who asks for
+// more than was booked is planned anew where that is in the way of younger ones.
 func (r *Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant) Result {
 	b := all[0].c.Bookings[i]
 	if now < b.Start && b.Start.Sub(now) <= r.Behind {
@@ -198,6 +199,9 @@ func (r *Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}
 	start, cause, on := earliestOfAll(all, now, now, b.Rank, false)
+	if later, cause, on := r.beyondBooked(all, b, now); start == now && later != now {
+		return Result{Verdict: Replan, Start: later, Cause: cause, On: on}
+	}
 	if start == now {
 		p.booked(rules, now, b.Rank, all, func(c *Calendar) {
 			c.DropBookings(func(x *Booking) bool { return x.Rank == b.Rank })
@@ -225,6 +229,39 @@ func (r *Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant
 	b.Start = start
 	p.booked(rules, now, b.Rank, all, func(c *Calendar) { c.PutOff(b.Rank, start) })
 	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, On: on, Booking: b}
+}
+
+// beyondBooked returns the first start of the holder of a booking beside younger ones, as far as it asks for more than was
+// booked: now, if it doesn't. Another request than that which it is for has to leave them room on each calendar on which it
+// weighs more. So has one that comes later than the booking has an allowance for, for its holder said that it is punctual, if
+// they are of other callers; a booking without any allowance doesn't say how late its holder may be.
+func (r *Reserve) beyondBooked(all []side, b Booking, now Instant) (start Instant, cause Cause, on string) {
+	allowed, another := b.Demand.Allowance, r.Hash != b.Hash
+	late := allowed > 0 && cmp.Or(r.Came, now).Sub(b.Start) > allowed
+	if !late && !another {
+		return now, NoCause, ""
+	}
+	kept := make([][]Booking, len(all))
+	for i := range all {
+		x := &all[i]
+		j := slices.IndexFunc(x.c.Bookings, func(o Booking) bool { return o.Rank == b.Rank })
+		larger := another && (j < 0 || x.d.Tokens > x.c.Bookings[j].Demand.Tokens || x.d.Count() > x.c.Bookings[j].Demand.Count())
+		kept[i], x.c.Bookings = x.c.Bookings, slices.DeleteFunc(slices.Clone(x.c.Bookings), func(o Booking) bool {
+			return o.Rank == b.Rank || o.Rank > b.Rank && !larger && !(late && !sameCaller(o.ID, b.ID))
+		})
+	}
+	start, cause, on = earliestOfAll(all, now, now, everyone, false)
+	for i := range all {
+		all[i].c.Bookings = kept[i]
+	}
+	return start, cause, on
+}
+
+// sameCaller reports whether bookings are of one caller, or of callers that aren't known: which it is the upper 31 bits
+// of an ID say. Where a booking lies on another model's calendar, too, they are inverted there; see lying.
+func sameCaller(id, other uint64) bool {
+	x := (id ^ other) >> 33
+	return x == 0 || x == 1<<31-1
 }
 
 // Release gives a booking back.

@@ -60,12 +60,13 @@
 // the booking has lapsed. If a predecessor that came late is in the way, the holder is told the rest
 // of the wait and keeps its rank.
 //
-// Younger bookings and requests without one never stand in its way. For that they must leave room
-// not only for its interval as planned but for every lateness within the hold. With a hold of 5 s, a
-// booking at 100 s may be used at any instant up to 105 s, so whoever starts between these two must
-// fit beside it as if it began at 100 s and never ended; for whoever starts after 105 s it is taken
-// as used on time. So bookings can be made back to back, small requests fill the gaps between them,
-// and large ones don't starve.
+// Younger bookings and requests without one never stand in its way, as long as it asks for what was
+// booked. Who brings a larger request, or comes later than it said, is planned anew where others
+// would have to wait for that. So they must leave room not only for its interval as planned but for
+// every lateness within the hold. With a hold of 5 s, a booking at 100 s may be used at any instant
+// up to 105 s, so whoever starts between these two must fit beside it as if it began at 100 s and
+// never ended; for whoever starts after 105 s it is taken as used on time. So bookings can be made
+// back to back, small requests fill the gaps between them, and large ones don't starve.
 //
 // # What is not known in advance
 //

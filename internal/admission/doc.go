@@ -45,11 +45,11 @@
 // comes then goes. Before, its promise is in the way of those that ask for a time, as far
 // as its caller's requests do return.
 //
-// A booking has extra time behind its interval: as much as its holder may be late, the hold,
-// and as much as commits took lately. Without it a late holder, or a slow commit, would push
-// the next one back. One that says that it comes at the millisecond ([Request].Punctual) is
-// believed until it is seen to be late, and has as much as it was late lately. A holder
-// whose slot isn't free when it comes, or that comes early, goes to another project if there
+// A booking has extra time behind its interval: as much as its holder may be late, the hold, and as much as commits took
+// lately. Without it a late holder, or a slow commit, would push the next one back. One that says that it comes at the
+// millisecond ([Request].Punctual) is believed until it is seen to be late, and has as much as it was late lately. Where it
+// is later than that, or brings a larger request than it has booked, and others would have to wait for it, it is planned
+// anew. A holder whose slot isn't free when it comes, or that comes early, goes to another project if there
 // is room now, and gives its booking up; if there is no room it keeps its booking and its rank.
 //
 // Some clients come at any time until half as long again as they were told to wait: Envoy's
