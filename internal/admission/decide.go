@@ -208,7 +208,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 				if wait != nil || err != nil {
 					return nil, wait, err
 				}
-				if !d.books() {
+				if !d.books() && !d.keepsAtOnce(offer) {
 					return nil, d.tell(offer), nil
 				}
 				if d.untimely(offer) || d.spread && !d.starves && !lateness.Keeps(offer.Start.Sub(d.c.Now())) {

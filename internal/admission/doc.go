@@ -88,7 +88,9 @@
 // minutes. One slot it may book further ahead, or its large requests would starve. While others wait it books
 // only as long as it isn't ahead of them, and, unless it asks for a booking, only what is at
 // least three quarters as large as the largest of its requests that wait: what is small finds room
-// beside that, and a slot that is kept stands idle until its holder comes. While more callers
+// beside that, and a slot that is kept stands idle until its holder comes. At one of several
+// instances it isn't known whom the others told a time, so there who has had less than somebody else by two
+// requests, and comes back, is booked at its first refusal. While more callers
 // wait than there are projects, and more than two, a caller books only if it has had less
 // than others on average, by the largest request that waits or more: turns see to it that
 // everybody gets as much. Then a caller that came late for earlier promises is waited for beyond that

@@ -204,36 +204,29 @@ func (d *decision) wanted(model string) bool {
 func (k *contest) crowded() bool { return k.Waiting() > max(2, k.open) }
 
 // untimely reports whether a slot isn't booked for the sake of other callers that wait, or
-// may come. Whoever has one books another only within a window, so that whoever comes next
-// waits for no longer. While others wait a caller that merely comes back books only what is
-// large for it: what is small finds room beside that, and a slot that is kept stands idle
-// until its holder comes. Its first slot it books however far in the future, so that what
-// is large doesn't starve, as long as it isn't ahead of the others, by more than a request
-// if it asks for a booking; the next ones as long as it isn't with these either.
-//
-// While more callers wait than there are projects, whose turn it is changes before a booking
-// is due, and what is kept stands idle on many calendars: then only a caller is booked
-// anything that is far behind, because it comes late, say, and finds its turns taken.
+// may come; see [fair.Contest.Untimely].
 func (d *decision) untimely(offer scheduler.Offer) bool {
 	k := d.contestOn(offer.Model)
-	if k == nil {
+	return k != nil && k.Untimely(k.request, fair.Booking{
+		Asked: d.req.Book, Has: d.has(offer.Model), Far: offer.Start.Sub(d.c.Now()) > scheduler.Window+d.rules.Hold,
+		Crowded: k.crowded(), Several: d.c.store.Instances() > 1,
+	})
+}
+
+// has reports whether the caller has booked another slot of a model.
+func (d *decision) has(model string) (has bool) {
+	d.ownBookings(func(of string, _ scheduler.Booking) { has = has || of == model })
+	return has
+}
+
+// keepsAtOnce reports whether a request that is refused for the first time is booked as if it had asked for that.
+// Where several instances are at work, others don't know what this one tells it, and give that to whoever comes to them.
+// So it is for who has had less than somebody else by two such requests or more, and comes back; of who isn't known yet for one.
+func (d *decision) keepsAtOnce(offer scheduler.Offer) bool {
+	k := d.contestOn(offer.Model)
+	if k == nil || d.promise != nil || d.c.store.Instances() == 1 || k.crowded() || !k.BehindMost(k.mine, 2*k.request.Cost) {
 		return false
 	}
-	has := false
-	d.ownBookings(func(model string, _ scheduler.Booking) { has = has || model == offer.Model })
-	switch {
-	case has && offer.Start.Sub(d.c.Now()) > scheduler.Window+d.rules.Hold:
-		return true
-	case k.Alone(k.mine):
-		return false
-	case k.crowded():
-		return !k.FarBehind(k.mine)
-	case !d.req.Book && !k.Large(k.request):
-		return true
-	case has:
-		return !k.Behind(k.mine, k.request.Cost)
-	case d.req.Book:
-		return k.Ahead(k.mine)
-	}
-	return !k.Behind(k.mine, 0)
+	known, returns := d.c.waitlist.Returns(d.req.Caller)
+	return returns && (known || !d.has(offer.Model))
 }

@@ -35,6 +35,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - booking.go: for whom a slot is kept beside others
 //   - fair.go: a contest
 //   - served.go: when callers were last served, of those too that the projects have forgotten
 //   - cost.go: what requests cost

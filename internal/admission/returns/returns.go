@@ -49,6 +49,11 @@ func (r Record) Comes(id uint64, times int) bool {
 	return int(id%64)*seen < 64*times*came
 }
 
+// Mostly reports whether anything is known of the caller, and whether it came for three of four or more, as far as that is known.
+func (r Record) Mostly() (known, mostly bool) {
+	return r.seen > 0, 4*bits.OnesCount64(r.missed) <= int(r.seen)
+}
+
 // Expects reports whether the caller of a slot is waited for by those that are told a
 // time where there is only one caller. As long as at least one in four comes back, all
 // are. The others make waits longer than they would be, and that does good: bookings, too,

@@ -48,3 +48,22 @@ func TestWhoIsExpectedAtSeveralInstances(t *testing.T) {
 		}
 	}
 }
+
+// Who came for three of four mostly comes, and so is who isn't known yet taken to.
+func TestMostly(t *testing.T) {
+	var r Record
+	check := func(known, mostly bool) {
+		t.Helper()
+		k, m := r.Mostly()
+		assert.Equal(t, [2]bool{known, mostly}, [2]bool{k, m})
+	}
+	check(false, true)
+	r = r.And(false)
+	check(true, false)
+	r = r.And(true).And(true)
+	check(true, false)
+	r = r.And(true)
+	check(true, true)
+	r = r.And(false)
+	check(true, false)
+}

@@ -12,5 +12,5 @@
 //   - line.go: those of them that are expected, as long as nothing else is known
 //   - waitlist.go: whom this instance told which time
 //   - room.go: who is forgotten where there are too many
-//   - late.go: who may come after the hold of that, and for which somebody came
+//   - late.go: who may come after the hold of that, for which somebody came, and who mostly does
 package waitlist

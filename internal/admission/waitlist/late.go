@@ -90,3 +90,10 @@ func (l *List) ComesLate(booking uint64, now scheduler.Instant) {
 		l.lost[booking] = now
 	}
 }
+
+// Returns reports whether anything is known of how often a caller comes back, and whether it mostly does.
+func (l *List) Returns(caller string) (known, mostly bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.returns.Of(caller).Mostly()
+}
