@@ -33,3 +33,28 @@ func TestNamedLimitIsNeverRaised(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsTooLargeForATest: where a day's limit that upstream named is tested up to the higher one of an operator, what counts for
+// more than lies between them can't be the one that tests it, so it is told of midnight; what fits is the test, or is told to come soon.
+func TestWhatIsTooLargeForATest(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 100, TPM: 2000, RPD: 12})
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPD: 10}})
+	now := noon.Add(24 * time.Hour)
+	for range 10 {
+		assert.Equal(t, Admitted, d.reserve(now, 10).Verdict)
+	}
+	ask := func(id uint64, requests int64) Result {
+		return d.do(now+120_000, Reserve{Model: "m", Demand: Demand{Tokens: 10, Requests: requests}, ID: id})
+	}
+	large := ask(100, 3)
+	assert.Equal(t, ByRPD, large.Cause)
+	assert.Equal(t, Admitted, d.do(large.Start, Reserve{Model: "m", Demand: Demand{Tokens: 10, Requests: 3}, ID: 101}).Verdict)
+	d.p = nil
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPD: 10}})
+	for range 10 {
+		d.reserve(now, 10)
+	}
+	assert.Equal(t, ByRPD, ask(102, 1).Probe)
+	assert.Equal(t, ByTest, ask(103, 1).Cause)
+	assert.Equal(t, ByRPD, ask(104, 2).Cause, "one is left, whatever comes of the test")
+}

@@ -262,7 +262,11 @@ func inTest(rules *Rules, all []side, now, from Instant) (at Instant, on string)
 		if !x.t.Probes || x.t.RPD == Unlimited || x.c.Spent(&x.t, now, x.d) != ByRPD || !x.c.InTest(rules, now, ByRPD) {
 			continue
 		}
-		if x.t.RPD = Unlimited; at == Never {
+		x.t.RPD = Unlimited
+		if named := rules.EffectiveLimits(x.c.Model); !named.RPDFrom.Start() {
+			x.t.RPD = named.RPD // what doesn't fit into that tests nothing
+		}
+		if at == Never {
 			at, on = max(from, now.Add(learned.ToldFor)), x.name(i)
 		}
 		if p := &x.c.Learned.Probe; p.Active(now.Add(learned.ToldFor)) {
