@@ -203,14 +203,19 @@ func (d *decision) wanted(model string) bool {
 // crowded reports whether more callers wait than there are projects, and more than two.
 func (k *contest) crowded() bool { return k.Waiting() > max(2, k.open) }
 
-// untimely reports whether a slot isn't booked for the sake of other callers that wait, or
-// may come; see [fair.Contest.Untimely].
+// untimely reports whether a slot isn't booked for the sake of other callers; see [fair.Contest.Untimely].
 func (d *decision) untimely(offer scheduler.Offer) bool {
 	k := d.contestOn(offer.Model)
 	return k != nil && k.Untimely(k.request, fair.Booking{
 		Asked: d.req.Book, Has: d.has(offer.Model), Far: offer.Start.Sub(d.c.Now()) > scheduler.Window+d.rules.Hold,
 		Crowded: k.crowded(), Several: d.c.store.Instances() > 1,
 	})
+}
+
+// behindOthers reports whether what the caller books comes after what was told to those whose turn is before: so it does
+// if the request hasn't come back, or the caller has had more than others on average.
+func (d *decision) behindOthers(model string) bool {
+	return d.contested(model) && (!d.returned || !d.contest.Behind(d.contest.mine, 0))
 }
 
 // has reports whether the caller has booked another slot of a model.

@@ -410,3 +410,24 @@ func TestNoShowsKeepNothingFree(t *testing.T) {
 	assert.GreaterOrEqual(t, all, 18*callers, "of twenty each")
 	assert.LessOrEqual(t, few, 5, "fewer than fifteen of twenty")
 }
+
+// Who asks for a booking at its first refusal, beside somebody who was told a time before and has had no more, isn't booked that:
+// who was told it comes then, and goes.
+func TestWhoAsksForABookingTakesNothingThatWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 1)
+		b.granted(b.request())
+		told := b.others()
+		at := b.refused(told).Start
+		time.Sleep(time.Second)
+		asks := b.request()
+		asks.Book = true
+		wait := b.wait(asks)
+		assert.True(t, wait.Booked)
+		assert.GreaterOrEqual(t, wait.Start.Sub(at), scheduler.Window)
+		b.until(at)
+		b.granted(told)
+		b.until(wait.Start)
+		assert.True(t, b.granted(asks).Booked)
+	})
+}
