@@ -212,8 +212,7 @@ func (d *decision) untimely(offer scheduler.Offer) bool {
 	})
 }
 
-// behindOthers reports whether what the caller books comes after what was told to those whose turn is before: so it does
-// if the request hasn't come back, or the caller has had more than others on average.
+// behindOthers reports whether what the caller books comes after what was told to those whose turn is before.
 func (d *decision) behindOthers(model string) bool {
 	return d.contested(model) && (!d.returned || !d.contest.Behind(d.contest.mine, 0))
 }
@@ -226,10 +225,11 @@ func (d *decision) has(model string) (has bool) {
 
 // keepsAtOnce reports whether a request that is refused for the first time is booked as if it had asked for that.
 // Where several instances are at work, others don't know what this one tells it, and give that to whoever comes to them.
-// So it is for who has had less than somebody else by two such requests or more, and comes back; of who isn't known yet for one.
+// So it is for who has had less than somebody else by two such requests or more, or is far behind with what others have booked,
+// and comes back; of who isn't known yet for one.
 func (d *decision) keepsAtOnce(offer scheduler.Offer) bool {
 	k := d.contestOn(offer.Model)
-	if k == nil || d.promise != nil || d.c.store.Instances() == 1 || k.crowded() || !k.BehindMost(k.mine, 2*k.request.Cost) {
+	if k == nil || d.promise != nil || d.c.store.Instances() == 1 || k.crowded() || !k.BehindMost(k.mine, 2*k.request.Cost) && !k.FarBehind(k.mine) {
 		return false
 	}
 	known, returns := d.c.waitlist.Returns(d.req.Caller)
