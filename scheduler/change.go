@@ -424,13 +424,17 @@ func (s SetMark) apply(p *Project, _ *Rules, _ Instant) Result {
 }
 
 // ShareWaitlist adds entries to the project's waitlist, so that other instances
-// recognise these callers when they return.
-type ShareWaitlist struct{ Entries []Waitlisted }
+// recognise these callers when they return, and has them know who waits.
+type ShareWaitlist struct {
+	Entries []Waitlisted
+	Waiters []Waiter
+}
 
 func (x ShareWaitlist) apply(p *Project, rules *Rules, now Instant) Result {
-	if len(x.Entries) == 0 {
+	if len(x.Entries) == 0 && len(x.Waiters) == 0 {
 		return Result{}
 	}
+	p.Waiters = Waiting(p.Waiters, x.Waiters, now)
 	kept := slices.DeleteFunc(slices.Clone(p.Waitlist), func(o Waitlisted) bool {
 		return now > o.Until(rules) || slices.ContainsFunc(x.Entries, func(n Waitlisted) bool { return n.Hash == o.Hash })
 	})

@@ -411,7 +411,9 @@ func TestToldAndWriters(t *testing.T) {
 	rules := defaultRules()
 	p, result := apply(t, rules, nil, noon, ShareWaitlist{})
 	assert.False(t, result.Changed)
-	told := func(hash uint32, start Instant) ShareWaitlist { return ShareWaitlist{[]Waitlisted{{hash, start}}} }
+	told := func(hash uint32, start Instant) ShareWaitlist {
+		return ShareWaitlist{Entries: []Waitlisted{{hash, start}}}
+	}
 	p, _ = apply(t, rules, p, noon, told(1, noon+1000))
 	p, _ = apply(t, rules, p, noon, told(2, noon+90_000))
 	p, _ = apply(t, rules, p, noon, told(2, noon+60_000))
@@ -444,7 +446,7 @@ func TestForwardAndBack(t *testing.T) {
 		"settle":   Settle{Model: "m", ID: 2, Tokens: 5, Reserved: Reservation{ID: 2, Tokens: 1}},
 		"refuse":   RecordRefusal{Model: "m", Limits: Limits{TPM: 999}},
 		"mark":     SetMark{Key: "k", Disabled: ptr(true)},
-		"waitlist": ShareWaitlist{[]Waitlisted{{1, noon}}},
+		"waitlist": ShareWaitlist{Entries: []Waitlisted{{1, noon}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, Limits{RPM: 2, TPM: 1000, RPD: 100})

@@ -404,7 +404,7 @@ func (w *world) others() {
 		for i := range told {
 			told[i] = Waitlisted{Hash: uint32(w.id()), Start: w.now}
 		}
-		w.apply(p, w.clock(), ShareWaitlist{told})
+		w.apply(p, w.clock(), ShareWaitlist{Entries: told})
 	case 3:
 		if w.projects[p] != nil {
 			w.projects[p] = w.projects[p].Wrote(uint32(rapid.IntRange(1, 12).Draw(w.T, "instance")), w.id())

@@ -42,6 +42,7 @@ type Project struct {
 	Moved     int64 // promises moved since the document was made
 	Totals    Totals
 	Services  []Service // in the order in which they were last used
+	Waiters   []Waiter  // in the order in which they were told
 
 	// Idle are the calendars that gave up their places to others; Forgotten counts for
 	// those of which nothing is kept one by one.

@@ -290,7 +290,7 @@ func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer,
 	}
 	early := d.promise != nil && d.promise.Early && !d.books()
 	offer, cause := plan()
-	if cause != scheduler.NoCause || offer.Now() && (!d.c.shared && !early || d.c.shared && !d.c.waitlist.Waits(offer.Model)) {
+	if cause != scheduler.NoCause || offer.Now() && (!d.c.shared && !early || d.c.shared && !d.c.waitlist.Waits(offer.Model) && !scheduler.OthersWait(d.states, offer.Model, d.req.Caller, now)) {
 		return offer, cause
 	}
 	if d.c.shared {

@@ -81,23 +81,22 @@
 // time isn't waited for. If a caller came for only half of its last promises, only half of those that it has now keep others
 // from going (more where it returns to other instances too): so slots that nobody will come for are used.
 //
-// What each was served the projects keep, written with the admission itself,
-// so that every instance knows, and remembers for longer than they do when that was; promises, an instance knows those that it made.
-// Bookings are kept, whoever comes. So a caller books no more than a window ahead, even
-// while it is alone: whoever comes next waits a window longer than alone, and not ten
-// minutes. One slot it may book further ahead, or its large requests would starve. While others wait it books
-// only as long as it isn't ahead of them, and, unless it asks for a booking, only what is at
-// least three quarters as large as the largest of its requests that wait: what is small finds room
-// beside that, and a slot that is kept stands idle until its holder comes. At one of several
-// instances it isn't known whom the others told a time, so there who has had less than somebody else by two
-// requests, and comes back, is booked at its first refusal. While more callers
-// wait than there are projects, and more than two, a caller books only if it has had less
-// than others on average, by the largest request that waits or more: turns see to it that
-// everybody gets as much. Then a caller that came late for earlier promises is waited for beyond that
-// second, by as much as it was late then, but no longer than the hold: else its turns would be taken. And where sizes are
-// mixed a request for which there is room waits all the same if it would bring its caller further ahead of others than
-// about a third of the largest that waits, unless much would stand idle beside it: so any ten minutes are nearer to
-// a fair share ([fair.Contest.TooSoon]).
+// What each was served the projects keep, written with the admission itself, so that every instance knows, and remembers
+// for longer than they do when that was; promises, an instance knows those that it made. Of whom others told a time it
+// knows that they wait (scheduler.Waiter, written along with their next commits): so they count where turns are
+// compared, though all that they send may come to one instance. Bookings are kept, whoever comes. So a caller books no
+// more than a window ahead, even while it is alone: whoever comes next waits a window longer than alone, and not ten
+// minutes. One slot it may book further ahead, or its large requests would starve. While others wait it books only as
+// long as it isn't ahead of them, and, unless it asks for a booking, only what is at least three quarters as large as
+// the largest of its requests that wait: what is small finds room beside that, and a slot that is kept stands idle until
+// its holder comes. At one of several instances it isn't known what the others told, so there who has had less than
+// somebody else by two requests, and comes back, is booked at its first refusal, and what is small is booked whose
+// caller is far behind. While more callers wait than there are projects, and more than two, a caller books only if it
+// has had less than others on average, by the largest request that waits or more: turns see to it that everybody gets as
+// much. Then a caller that came late for earlier promises is waited for beyond that second, by as much as it was late
+// then, but no longer than the hold: else its turns would be taken. And where sizes are mixed a request for which there
+// is room waits all the same if it would bring its caller further ahead of others than about a third of the largest that
+// waits, unless much would stand idle beside it: so any ten minutes are nearer to a fair share ([fair.Contest.TooSoon]).
 //
 // A minute takes so many requests and so many tokens, and what is left of one is lost once the
 // other is used up. So where callers wait, a request goes where it leaves least unused; one that

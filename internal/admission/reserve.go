@@ -177,10 +177,10 @@ func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause sc
 	return w
 }
 
-// shareWaitlist has the short hashes of those that were told to wait for a project
+// shareWaitlist has the short hashes of those that were told to wait for a project, and who waits,
 // ride along with its next commit.
 func (c *Controller) shareWaitlist(project string) {
-	if told := c.waitlist.TakeUnshared(project); len(told) > 0 {
-		c.store.Later(c.Rules(), project, scheduler.ShareWaitlist{Entries: told})
+	if told := c.waitlist.Share(project, c.Now(), c.shared && c.store.Instances() > 1); len(told.Entries)+len(told.Waiters) > 0 {
+		c.store.Later(c.Rules(), project, told)
 	}
 }

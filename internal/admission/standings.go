@@ -113,6 +113,7 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 				k.Serve(y)
 			}
 		}
+		s.until = min(s.until, k.Elsewhere(x.state.Waiters, name))
 		for _, b := range x.state.Calendar(model).Bookings {
 			if until := b.Until(d.rules); b.ID != d.held && now <= until {
 				k.Book(fair.Slot{Caller: ticket.CallerOf(b.ID), Cost: cost(k, b.Demand), Since: b.Since, Began: fair.Unknown})

@@ -44,6 +44,8 @@ type society struct {
 	broken      int  // bookings whose holders came in time and in vain
 	unavailable int  // decisions that the store couldn't make in time
 	tickets     bool // who comes back brings the last
+	apart       bool // all that a caller sends comes to one instance, and the next caller's to the next
+	joined      map[string]int
 	waiting     map[*request]bool
 	took        []time.Duration // decisions to send
 	processor   func() time.Duration
@@ -100,7 +102,7 @@ func newSociety(t *testing.T, projects, instances int, seed uint64, weights map[
 func newSocietyOn(t *testing.T, projects, instances int, seed uint64, weights map[string]int64, limits scheduler.Limits, open func() storage.Store) *society {
 	w := newWorld(t, projects, limits)
 	w.rnd = rand.New(rand.NewPCG(seed, uint64(projects)))
-	s := &society{world: w, weights: weights, waiting: make(map[*request]bool)}
+	s := &society{world: w, weights: weights, waiting: make(map[*request]bool), joined: make(map[string]int)}
 	if open != nil {
 		w.real = new(realTime)
 		w.real.Lock() // until it runs
@@ -141,6 +143,19 @@ func (s *society) next(m manner) {
 	s.try(m, s.request(max(tokens, 1)), 0)
 }
 
+// at returns the instance to which a request of a caller comes.
+func (s *society) at(caller string) int {
+	if !s.apart {
+		return s.rnd.IntN(len(s.instances))
+	}
+	i, ok := s.joined[caller]
+	if !ok {
+		i = len(s.joined) % len(s.instances)
+		s.joined[caller] = i
+	}
+	return i
+}
+
 // think is how long a caller takes to its next request.
 func (s *society) think(m manner) time.Duration {
 	if m.thinks == 0 {
@@ -151,7 +166,7 @@ func (s *society) think(m manner) time.Duration {
 
 // try has a request ask to be admitted; due is when it was told to come, 0: not yet.
 func (s *society) try(m manner, r *request, due time.Duration) {
-	c := s.instances[s.rnd.IntN(len(s.instances))]
+	c := s.instances[s.at(m.name)]
 	came := s.elapsed()
 	before := came < due
 	var grant *admission.Grant

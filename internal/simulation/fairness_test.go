@@ -82,15 +82,16 @@ func (s *society) cost(tokens int64) float64 {
 	return float64(tokens) + float64(s.upstream.limits.TPM)/float64(s.upstream.limits.RPM)
 }
 
-// shares runs callers against a pool beside a light one, and judges what they got. With
-// open, which opens a store, it does so in real time.
-func shares(t *testing.T, callers []manner, instances int, seed uint64, length time.Duration, open func() storage.Store) (f fairness) {
+// shares runs callers against a pool beside a light one, and judges what they got. Kept apart, each of them comes to one
+// instance only. With open, which opens a store, it does so in real time.
+func shares(t *testing.T, callers []manner, instances int, kept bool, seed uint64, length time.Duration, open func() storage.Store) (f fairness) {
 	in := synctest.Test
 	if open != nil {
 		in = func(t *testing.T, f func(*testing.T)) { f(t) }
 	}
 	in(t, func(t *testing.T) {
 		s := newSocietyOn(t, pool, instances, seed, weightsOf(callers), scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited}, open)
+		s.apart = kept
 		weights := 0.0
 		for _, m := range callers {
 			weights += float64(max(1, m.weight))
@@ -298,7 +299,8 @@ var (
 // much a share may differ if all are there and are served strictly by turns is printed beside
 // it ([uneven]): a fifth there, so ten minutes are too short for a tenth, which takes twenty; and
 // with what may be admitted while a hold and a view's staleness last. What comes of it where
-// all is known TestAllPresent shows. With -pairs what each two got apart is printed too, with the
+// all is known TestAllPresent shows. Where all that a caller sends comes to one instance, as where it keeps its connections, no
+// other one told it anything: it is by what projects keep of who waits that others leave it its turns. With -pairs what each two got apart is printed too, with the
 // interval and VTC's bound by their own largest requests.
 func TestFairShares(t *testing.T) {
 	if testing.Short() {
@@ -323,8 +325,12 @@ func TestFairShares(t *testing.T) {
 				// The light caller should wait a window at most there too, but once waited for 86 s (seed 1002).
 				{2, true, 0.9, 1.1, 0.94, 125 * time.Second}, {5, true, 0.85, 1.15, 0.94, 125 * time.Second}, {20, true, 0.8, 1.22, 0.95, 125 * time.Second},
 			} {
-				for _, instances := range []int{1, 4} {
-					t.Run(fmt.Sprintf("seed %d, %d callers, mixed %v, %d instances", seed, c.callers, c.mixed, instances), func(t *testing.T) {
+				for _, at := range []string{"1 instances", "4 instances", "4 instances, each at one"} {
+					instances, apart := int(at[0]-'0'), strings.HasSuffix(at, "one")
+					if apart && c.callers == 2 {
+						continue
+					}
+					t.Run(fmt.Sprintf("seed %d, %d callers, mixed %v, %s", seed, c.callers, c.mixed, at), func(t *testing.T) {
 						t.Parallel()
 						name, open := "memory", (func() storage.Store)(nil)
 						if *onEmulator {
@@ -332,13 +338,13 @@ func TestFairShares(t *testing.T) {
 								return gcpfirestore.New(emulatortest.Client(t), "fluxgate", storage.Options{})
 							}
 						}
-						f := shares(t, heavy(c.callers, c.mixed), instances, seed, *lasts, open)
+						f := shares(t, heavy(c.callers, c.mixed), instances, apart, seed, *lasts, open)
 						sizes := "equal"
 						if c.mixed {
 							sizes = "mixed"
 						}
 						mu.Lock()
-						rows = append(rows, fmt.Sprintf("| %s | %2d %s | %d | %d | %s", name, c.callers, sizes, instances, seed, f))
+						rows = append(rows, fmt.Sprintf("| %s | %2d %s | %s | %d | %s", name, c.callers, sizes, strings.Replace(at, " instances", "", 1), seed, f))
 						mu.Unlock()
 						for _, p := range f.pairs {
 							if *allPairs {
@@ -346,9 +352,14 @@ func TestFairShares(t *testing.T) {
 							}
 							assert.LessOrEqual(t, p.difference, p.bound, "%s, %s", p.a, p.b)
 						}
-						assert.GreaterOrEqual(t, f.least, c.least)
-						assert.LessOrEqual(t, f.most, c.most)
-						if c.callers == 20 && c.mixed {
+						if apart && c.callers == 20 && c.mixed {
+							// Who books is ahead until each instance knows who waits at the others, and others are served first then.
+							assert.LessOrEqual(t, f.off, 0.1)
+						} else {
+							assert.GreaterOrEqual(t, f.least, c.least)
+							assert.LessOrEqual(t, f.most, c.most)
+						}
+						if c.callers == 20 && c.mixed && !apart {
 							// It was 0.031 to 0.034 at one instance and 0.033 to 0.042 at four, where nobody for whom there was room
 							// waited lest it be ahead of others, and is 0.026 to 0.033 and 0.021 to 0.033: ten runs of seed 101 gave 0.0287 on
 							// average, give or take 0.0015, and 0.0279, give or take 0.0028. What is asked is four times that above, or more, so
@@ -359,7 +370,11 @@ func TestFairShares(t *testing.T) {
 						assert.LessOrEqual(t, f.difference, f.bound)
 						assert.LessOrEqual(t, f.light, c.light)
 						if *atMost == usual { // of smaller ones requests are used up before tokens
-							assert.GreaterOrEqual(t, f.used, c.used)
+							used := c.used
+							if apart { // more is booked: five sent 94.2 to 94.8% of what is mixed
+								used -= 0.02
+							}
+							assert.GreaterOrEqual(t, f.used, used)
 						}
 						assert.Zero(t, f.broken)
 						assert.Zero(t, f.refused)
@@ -394,7 +409,7 @@ func TestWeightedShares(t *testing.T) {
 	t.Parallel()
 	callers := heavy(5, false)
 	callers[1].weight, callers[1].requests = 3, 80
-	f := shares(t, callers, 2, 7, 30*time.Minute, nil)
+	f := shares(t, callers, 2, false, 7, 30*time.Minute, nil)
 	assert.Zero(t, f.refused)
 	t.Logf("a weight of 3 of 7: shares by weight %.2f..%.2f %v", f.least, f.most, f.of)
 	assert.GreaterOrEqual(t, f.least, 0.9)

@@ -95,7 +95,7 @@ func TestSlowStore(t *testing.T) {
 			require.NoError(t, err)
 			synctest.Test(t, func(t *testing.T) {
 				store := newSlowStore(commit)
-				f := shares(t, heavy(n, true), 1, 1001, 22*time.Minute, func() storage.Store { return store })
+				f := shares(t, heavy(n, true), 1, false, 1001, 22*time.Minute, func() storage.Store { return store })
 				rows = append(rows, fmt.Sprintf("| %v | %2d mixed | 1 | 1001 | %s", commit, n, f))
 				if commit <= time.Second {
 					assert.GreaterOrEqual(t, f.used, 0.89)

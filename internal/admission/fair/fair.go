@@ -148,6 +148,18 @@ func (k *Contest) Serve(x scheduler.Service) {
 	p.level, p.at = max(p.level, Cost(x.Level)), max(p.at, x.At)
 }
 
+// Elsewhere adds the callers that wait for a model at some instance, and returns the instant from which on one of them doesn't any more.
+func (k *Contest) Elsewhere(all []scheduler.Waiter, model uint32) (until scheduler.Instant) {
+	until = scheduler.Never
+	for _, x := range all {
+		if x.Model == model && k.now <= x.Until {
+			k.parties[k.number(x.Caller)].wait(Slot{Caller: x.Caller, Since: x.Since, Began: Unknown})
+			until = min(until, x.Until+1)
+		}
+	}
+	return until
+}
+
 // Book adds a booking.
 func (k *Contest) Book(x Slot) {
 	p := &k.parties[k.number(x.Caller)]

@@ -81,6 +81,20 @@ func TestBookingsCount(t *testing.T) {
 	assert.True(t, k.Ahead(1))
 }
 
+// Who waits at another instance counts as who waits here, until its time is over, but isn't in anybody's way.
+func TestElsewhere(t *testing.T) {
+	k := contest(map[uint32]int64{1: 10, 2: 50}, nil)
+	x := []scheduler.Waiter{{Model: 7, Caller: 1, Since: now - 5000, Until: now + 2000}, {Model: 8, Caller: 3, Until: now + 1000}, {Model: 7, Caller: 4, Until: now - 1}}
+	assert.Equal(t, now+2001, k.Elsewhere(x, 7))
+	mine := waits(2, 20)
+	k = weigh(k, mine)
+	assert.Equal(t, 2, k.Waiting(), "of another model, or no more, the others")
+	assert.False(t, k.Alone(2))
+	assert.False(t, k.Behind(2, 0))
+	assert.Empty(t, k.promises)
+	assert.Equal(t, scheduler.Never, k.Elsewhere(nil, 7))
+}
+
 // What is large is so beside what else its caller waits for or has booked, whatever others do.
 func TestLarge(t *testing.T) {
 	k := contest(nil, nil)

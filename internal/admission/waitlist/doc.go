@@ -11,6 +11,7 @@
 //
 //   - line.go: those of them that are expected, as long as nothing else is known
 //   - waitlist.go: whom this instance told which time
+//   - others.go: what other instances learn: which callers wait here, and short hashes of their requests
 //   - room.go: who is forgotten where there are too many
 //   - late.go: who may come after the hold of that, for which somebody came, and who mostly does
 package waitlist

@@ -67,6 +67,8 @@ type List struct {
 	returns  *returns.Records
 	late     late
 	taken    taken                        // for which somebody came
+	waiters  []scheduler.Waiter           // as last gathered
+	gathered scheduler.Instant            // when these were
 	lost     map[uint64]scheduler.Instant // bookings by which somebody who came after the hold was recognised, and when
 	foreign  scheduler.Instant            // when a caller last came for what another instance told it
 	swept    scheduler.Instant            // when what is over was last dropped everywhere
@@ -426,26 +428,6 @@ func (l *List) Take(id uint64, now scheduler.Instant) *Promise {
 	return nil
 }
 
-// TakeUnshared returns what other instances should learn about a project.
-func (l *List) TakeUnshared(project string) []scheduler.Waitlisted {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	unshared := l.unshared[project]
-	delete(l.unshared, project)
-	if len(unshared) > 0 {
-		shared := slices.Concat(l.shared[project], unshared)
-		l.shared[project] = shared[max(0, len(shared)-scheduler.MaxWaitlist):]
-	}
-	return unshared
-}
-
-// Shared reports whether an entry of a project's waitlist is of this instance.
-func (l *List) Shared(project string, t scheduler.Waitlisted) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Contains(l.shared[project], t)
-}
-
 // note keeps whether a caller came back. The lock is held.
 func (l *List) note(caller string, came bool) {
 	l.returns.Note(caller, came)
@@ -495,6 +477,3 @@ func (l *List) likely(p *Promise, r returns.Record, now scheduler.Instant) bool 
 	}
 	return r.Comes(p.ID, times)
 }
-
-// ShortHash is what other instances recognise a request hash by.
-func ShortHash(hash uint64) uint32 { return uint32(hash) }

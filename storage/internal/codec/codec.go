@@ -57,7 +57,7 @@ var levels = []struct {
 // Where short windows have ends within a second, these are kept with fewer requests one by one,
 // if need be, and are rounded to whole seconds where they don't fit even so.
 //
-// What callers were served, and for how long bookings are kept, is given up first, for no
+// What callers were served, who waits, and for how long bookings are kept, is given up first, for no
 // limit depends on it.
 //
 // Where all of it doesn't fit even then, the sections are given up, for whoever
@@ -78,7 +78,7 @@ func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler
 			doc := encode(rules, fitting, sections)
 			if !doc.fits() {
 				fitting = withHolds(fitting, func(scheduler.Booking) time.Duration { return 0 })
-				fitting.Services = nil
+				fitting.Services, fitting.Waiters = nil, nil
 				doc = encode(rules, fitting, sections)
 			}
 			if doc.fits() {

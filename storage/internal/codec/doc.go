@@ -39,7 +39,7 @@
 //
 // The sections of this build are [Sections]: the calendars that aren't a model's, those of them
 // that are buckets, what is kept of models without a place, what is known to be on its way, what
-// callers were served, which settings the writer knew of, for how long some bookings are kept,
+// callers were served, which of them wait, which settings the writer knew of, for how long some bookings are kept,
 // where in short windows the sums of requests end to the millisecond, and which models' limits of
 // tokens are wider than the buckets beside them. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there is. Where
@@ -58,6 +58,7 @@
 //   - open.go: the sections of this build, and the one with what is known to be on its way
 //   - idle.go: the section with the calendars that gave up their places
 //   - services.go: the section with what callers were served
+//   - waiters.go: the section with which callers wait
 //   - holds.go: the section with for how long bookings are kept, if longer than usual
 //   - settings.go: the section with which settings the writer knew of
 //   - section.go: the second field

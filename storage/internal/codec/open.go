@@ -9,7 +9,7 @@ import (
 
 // Sections returns the sections that this build knows.
 func Sections() []Section {
-	return []Section{wider, fine, others, buckets, open, idle, services, settings, holds}
+	return []Section{wider, fine, others, buckets, open, idle, services, waiters, settings, holds}
 }
 
 // open holds which reservations are known to be on their way, of calendars with

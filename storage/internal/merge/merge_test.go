@@ -264,6 +264,17 @@ func TestMoreThanThereIsRoomFor(t *testing.T) {
 	assert.Equal(t, scheduler.Block{Until: noon + 60_000, Cause: scheduler.ByRPM}, p.Calendar("fa").Block)
 }
 
+// Who waits is known of either state, of one that both know the longest wait and the latest time.
+func TestWaitersAreJoined(t *testing.T) {
+	at := scheduler.Instant(1_000_000)
+	of := func(caller uint32, since, until scheduler.Instant) scheduler.Waiter {
+		return scheduler.Waiter{Caller: caller, Since: at + since, Until: at + until}
+	}
+	known := &scheduler.Project{Latest: at, Waiters: []scheduler.Waiter{of(1, -9, 5), of(2, -5, 8), of(3, -5, -1)}}
+	found := &scheduler.Project{Latest: at - 3, Waiters: []scheduler.Waiter{of(1, -4, 7), of(4, -1, 1)}}
+	assert.Equal(t, []scheduler.Waiter{of(2, -5, 8), of(1, -9, 7), of(4, -1, 1)}, Projects(known, found).Waiters)
+}
+
 // What is closed since it has no place isn't forgotten before what was merely used.
 func TestWhatIsClosedIsKept(t *testing.T) {
 	known, found := scheduler.Project{Latest: noon}, scheduler.Project{Latest: noon}
@@ -298,7 +309,7 @@ func TestEveryFieldIsJoined(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{reflect.TypeFor[scheduler.Project](), "Latest NextRank Calendars Marks Waitlist Writers Moved Totals Services Idle Forgotten Unsure Epoch Unreadable"},
+		{reflect.TypeFor[scheduler.Project](), "Latest NextRank Calendars Marks Waitlist Writers Moved Totals Services Waiters Idle Forgotten Unsure Epoch Unreadable"},
 		{reflect.TypeFor[scheduler.Calendar](), "Model Sent Folded Open Bookings Days Block Learned Refused Unsure Debt"},
 		{reflect.TypeFor[scheduler.Reservation](), "ID Start End Tokens Requests Straddles"},
 		{reflect.TypeFor[scheduler.Booking](), "ID Hash Rank Start Since Demand Hold"},

@@ -32,6 +32,7 @@ func Projects(known, found *scheduler.Project) *scheduler.Project {
 	})), scheduler.MaxWaitlist)
 	next.Writers = writers(known.Writers, found.Writers)
 	next.Services = services(known.Services, found.Services)
+	next.Waiters = scheduler.Waiting(known.Waiters, found.Waiters, next.Latest)
 	next.Totals = totals(known.Totals, found.Totals, unrelated)
 	next.Unsure = scheduler.Unsure{At: max(known.Unsure.At, found.Unsure.At), Requests: max(known.Unsure.Requests, found.Unsure.Requests)}
 	for _, c := range next.Calendars {

@@ -1,0 +1,54 @@
+package waitlist
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Other instances learn of each caller that is expected since when the oldest of its requests waits, and that it waits until the last of
+// its times and the hold are over, for a window at most.
+func TestWaiters(t *testing.T) {
+	l := New(scheduler.DefaultHold)
+	now := scheduler.Instant(1_000_000)
+	id := uint64(0)
+	tell := func(caller string, since, in scheduler.Instant) {
+		id++
+		p := promiseOf("p", "m", id, id, now+in)
+		p.Caller, p.Since = caller, now-since
+		l.Add(p, now)
+	}
+	tell("alice", 7000, 10_000)
+	tell("alice", 9000, 30_000)
+	tell("bob", 8000, 600_000)
+	hold := scheduler.Instant(scheduler.DefaultHold.Milliseconds())
+	m, alice, bob := scheduler.NameOf("m"), scheduler.CallerOf("alice"), scheduler.CallerOf("bob")
+	want := []scheduler.Waiter{{Model: m, Caller: alice, Since: now - 9000, Until: now + 30_000 + hold}, {Model: m, Caller: bob, Since: now - 8000, Until: now + 60_000}}
+	assert.Equal(t, want, l.Share("p", now, true).Waiters)
+	assert.Empty(t, l.Share("p", now, false).Waiters, "nobody else is at work")
+
+	tell("carol", 0, 10_000)
+	assert.Len(t, l.Waiters(now+999), 2, "it is gathered once a second")
+	assert.Len(t, l.Waiters(now+1000), 3)
+	now += 31_000 + hold
+	for range 64 {
+		l.note("bob", false)
+	}
+	assert.Empty(t, l.Waiters(now), "the times of the others are over, and who never comes isn't expected")
+}
+
+// Of a crowd those are named that have waited for longest, as many as a project keeps.
+func TestWaitersOfACrowd(t *testing.T) {
+	l := New(scheduler.DefaultHold)
+	now := scheduler.Instant(1_000_000)
+	for i := range uint64(3 * scheduler.MaxWaiters) {
+		p := promiseOf("p", "m", i+1, i+1, now+1000)
+		p.Caller, p.Since = string(rune('A'+i)), now-scheduler.Instant(i)
+		l.Add(p, now)
+	}
+	all := l.Waiters(now)
+	assert.Len(t, all, scheduler.MaxWaiters)
+	assert.Equal(t, now-3*scheduler.MaxWaiters+1, all[0].Since)
+}

@@ -1,0 +1,62 @@
+package codec
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+func TestWaitersRoundTrip(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := anyProject(rt)
+		at := func(name string) scheduler.Instant {
+			return p.Latest + scheduler.Instant(rapid.Int64Range(-1<<40, 1<<40).Draw(rt, name))
+		}
+		for range rapid.IntRange(0, scheduler.MaxWaiters).Draw(rt, "waiters") {
+			p.Waiters = append(p.Waiters, scheduler.Waiter{
+				Model: rapid.Uint32().Draw(rt, "model"), Caller: rapid.Uint32().Draw(rt, "caller"), Since: at("since"), Until: at("until"),
+			})
+		}
+		_, data := waiters.Take(nil, p)
+		bare, err := decode(encode(p))
+		require.NoError(rt, err)
+		require.Empty(rt, bare.Waiters)
+		for _, current := range []bool{true, false} {
+			require.Equal(rt, p.Waiters, waiters.Give(bare, data, current).Waiters)
+		}
+		if len(data) > 0 {
+			cut := rapid.IntRange(0, len(data)-1).Draw(rt, "cut")
+			require.Empty(rt, waiters.Give(bare, data[:cut], true).Waiters, "damaged, it is as good as none")
+		}
+	})
+}
+
+// Who waits takes less than half a kilobyte, and gives way where there is no room for that beside what limits depend on.
+func TestWaitersGiveWay(t *testing.T) {
+	c, rules := New(Sections()...), rulesFor(scheduler.Limits{RPM: 20_000, TPM: 1 << 40, RPD: 1 << 40})
+	p := state(1, 0, 0)
+	for i := range scheduler.MaxWaiters {
+		p.Waiters = append(p.Waiters, scheduler.Waiter{Model: 1, Caller: uint32(i), Since: p.Latest - 3_600_000, Until: p.Latest + 60_000})
+	}
+	doc, err := c.Pack(rules, p.Latest, p, nil)
+	require.NoError(t, err)
+	assert.Less(t, len(doc.Sections), 500)
+	back, err := c.Unpack(doc)
+	require.NoError(t, err)
+	assert.Equal(t, p.Waiters, back.Waiters)
+
+	p.Calendars[0].Folded = []scheduler.Folded{{End: (p.Latest/1000 + 60) * 1000, Tokens: 1, Requests: scheduler.MaxOpen}}
+	for i := range scheduler.MaxOpen {
+		p.Calendars[0].Open = append(p.Calendars[0].Open, uint32(i))
+	}
+	doc, err = c.Pack(rules, p.Latest, p, nil)
+	require.NoError(t, err)
+	back, err = c.Unpack(doc)
+	require.NoError(t, err)
+	assert.Empty(t, back.Waiters)
+	assert.Len(t, back.Calendars[0].Open, scheduler.MaxOpen)
+}
