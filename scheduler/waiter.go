@@ -21,13 +21,13 @@ type Waiter struct {
 func Waiting(known, found []Waiter, now Instant) []Waiter {
 	all := make([]Waiter, 0, len(known)+len(found))
 	for _, k := range known {
-		if now <= k.Until && waiter(found, k) < 0 {
+		if i := waiter(found, k); now <= k.Until && (i < 0 || now > found[i].Until) {
 			all = append(all, k)
 		}
 	}
 	for _, x := range found {
 		if now > x.Until {
-			continue
+			continue // it was said a while ago
 		}
 		if i := waiter(known, x); i >= 0 && now <= known[i].Until {
 			x.Since, x.Until = min(x.Since, known[i].Since), max(x.Until, known[i].Until)

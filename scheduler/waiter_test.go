@@ -35,6 +35,9 @@ func TestWaiters(t *testing.T) {
 	assert.False(t, OthersWait([]*Project{p}, "m", "alice", noon+60_001), "bob's time is over")
 	assert.True(t, OthersWait([]*Project{p}, "m", "bob", noon+60_001))
 
+	p = said(p, noon+65_000, alice)
+	assert.Equal(t, []Waiter{later}, p.Waiters, "what comes late, when it is over, takes nothing away")
+
 	later.Since, later.Until = noon+80_000, noon+140_000
 	p = said(p, noon+80_000, later)
 	assert.Equal(t, []Waiter{later}, p.Waiters, "it was away, and the other is")
