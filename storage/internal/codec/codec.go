@@ -57,7 +57,7 @@ var levels = []struct {
 // Where short windows have ends within a second, these are kept with fewer requests one by one,
 // if need be, and are rounded to whole seconds where they don't fit even so.
 //
-// What callers were served, who waits, and for how long bookings are kept, is given up first, for no
+// Who waits is given up first, then what callers were served, and for how long bookings are kept: no
 // limit depends on it.
 //
 // Where all of it doesn't fit even then, the sections are given up, for whoever
@@ -66,12 +66,12 @@ var levels = []struct {
 func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler.Project, sections []byte) (Document, error) {
 	if fractional(p) {
 		for _, n := range []int{scheduler.MaxExact, 32, 16} {
-			if doc := c.join(rules, p.Compact(rules, now, n, 0), sections); doc.fits() {
+			if doc := c.joinMost(rules, p.Compact(rules, now, n, 0), sections); doc.fits() {
 				return doc, nil
 			}
 		}
 	}
-	for _, encode := range []func(*scheduler.Rules, *scheduler.Project, []byte) Document{c.join, c.alone} {
+	for _, encode := range []func(*scheduler.Rules, *scheduler.Project, []byte) Document{c.joinMost, c.alone} {
 		fitting := p
 		for _, l := range levels {
 			fitting = fitting.Compact(rules, now, l.exact, l.grain)
@@ -94,6 +94,17 @@ func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler
 		}
 	}
 	return Document{}, fmt.Errorf("pack project state: over %d bytes", MaxDocument)
+}
+
+// joinMost encodes a project as join does, without who waits where that doesn't fit beside the rest.
+func (c *Codec) joinMost(rules *scheduler.Rules, p *scheduler.Project, before []byte) Document {
+	doc := c.join(rules, p, before)
+	if doc.fits() || len(p.Waiters) == 0 {
+		return doc
+	}
+	less := *p
+	less.Waiters = nil
+	return c.join(rules, &less, before)
 }
 
 // withoutTotals returns the project without what is counted to be looked at.

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -59,4 +60,33 @@ func TestWaitersGiveWay(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, back.Waiters)
 	assert.Len(t, back.Calendars[0].Open, scheduler.MaxOpen)
+}
+
+// Who waits gives way before what callers were served and for how long bookings are kept: by these turns go, and what holders were told.
+func TestWaitersGiveWayFirst(t *testing.T) {
+	c, rules := New(Sections()...), rulesFor(scheduler.Limits{RPM: 20_000, TPM: 1 << 40, RPD: 1 << 40})
+	for _, fine := range []scheduler.Instant{0, 300} {
+		p := state(1, 0, 0)
+		now := p.Latest / 1000 * 1000
+		p.Latest = now
+		for i := range scheduler.MaxServices {
+			p.Services = append(p.Services, scheduler.Service{Model: 1, Caller: uint32(i), Requests: 9, Tokens: 1 << 20, At: now})
+			p.Waiters = append(p.Waiters, scheduler.Waiter{Model: 1, Caller: uint32(i), Since: now - 3_600_000, Until: now + 60_000})
+		}
+		x := p.Calendars[0]
+		x.Bookings = []scheduler.Booking{{ID: 1, Rank: 1, Start: now + 60_000, Since: now, Hold: 30 * time.Second}}
+		x.Folded = []scheduler.Folded{{End: now + 59_000 + fine, Tokens: 1, Requests: 400}}
+		for i := range 400 {
+			x.Open = append(x.Open, uint32(i))
+		}
+		doc, err := c.Pack(rules, now, p, nil)
+		require.NoError(t, err)
+		back, err := c.Unpack(doc)
+		require.NoError(t, err)
+		assert.Empty(t, back.Waiters)
+		assert.Equal(t, p.Services, back.Services)
+		assert.Equal(t, 30*time.Second, back.Calendars[0].Bookings[0].Hold)
+		assert.Equal(t, x.Folded, back.Calendars[0].Folded)
+		assert.Len(t, back.Calendars[0].Open, 400)
+	}
 }
