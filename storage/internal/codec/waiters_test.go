@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -34,6 +35,17 @@ func TestWaitersRoundTrip(t *testing.T) {
 			require.Empty(rt, waiters.Give(bare, data[:cut], true).Waiters, "damaged, it is as good as none")
 		}
 	})
+}
+
+// What a build has stored of it, other builds read: the bytes stay as they are.
+func TestGoldenWaiters(t *testing.T) {
+	p := &scheduler.Project{Latest: 1_781_550_000_000}
+	p.Waiters = []scheduler.Waiter{
+		{Model: 0x01020304, Caller: 0x05060708, Since: p.Latest - 9000, Until: p.Latest + 35_000}, {Model: 1, Caller: 2, Since: p.Latest + 1, Until: p.Latest - 1},
+	}
+	_, data := waiters.Take(nil, p)
+	assert.Equal(t, "809ebdcad967020102030405060708d08c01f0a20400000001000000020101", fmt.Sprintf("%x", data))
+	assert.EqualValues(t, 25, waiters.Tag)
 }
 
 // Who waits takes less than half a kilobyte, and gives way where there is no room for that beside what limits depend on.
