@@ -10,42 +10,61 @@ import (
 const gatherEvery = scheduler.Instant(1000)
 
 // Share returns what other instances should learn about a project, and if there are some, which callers wait here for any.
+// Each project is told these once as they were gathered.
 func (l *List) Share(project string, now scheduler.Instant, some bool) scheduler.ShareWaitlist {
 	share := scheduler.ShareWaitlist{Entries: l.TakeUnshared(project)}
-	if some {
-		share.Waiters = l.Waiters(now)
+	if !some {
+		return share
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gather(now); !l.knows[project] {
+		l.knows[project], share.Waiters = true, l.waiters
 	}
 	return share
 }
 
-// Waiters returns which callers are expected to come for what they were told, so that other instances know whose turns there
-// are beside those of their own: of each model those that have waited for longest. Who waits is known for a window, or until its last time and the
-// hold are over, if that is earlier. The list isn't to be changed.
-func (l *List) Waiters(now scheduler.Instant) []scheduler.Waiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// gather finds out which callers are expected to come for what they were told, if that was long ago, so that other instances know
+// whose turns there are beside those of their own: of each model those that have waited for longest, and as many of one as of another
+// where a project doesn't keep all. Who waits is known for a window, or until its last time and the hold are over, if that
+// is earlier. The list isn't changed once it is gathered. The lock is held.
+func (l *List) gather(now scheduler.Instant) {
 	if now-l.gathered < gatherEvery {
-		return l.waiters
+		return
 	}
 	l.gathered, l.waiters = now, nil
+	clear(l.knows)
+	models := make([][]scheduler.Waiter, 0, len(l.queues))
 	for model, queue := range l.queues {
-		name, of := scheduler.NameOf(model), make(map[uint32]int)
-		for _, p := range queue {
-			if l.over(p.Start, now) || !l.returns.Of(p.Caller).Comes(p.ID, 4) {
-				continue
+		models = append(models, l.waitersOf(model, queue, now))
+	}
+	for nth := range scheduler.MaxWaiters {
+		for _, all := range models {
+			if nth < len(all) && len(l.waiters) < scheduler.MaxWaiters {
+				l.waiters = append(l.waiters, all[nth])
 			}
-			i, ok := of[p.Tag]
-			if !ok && len(of) == scheduler.MaxWaiters {
-				continue
-			}
-			if !ok { // of one caller the first in a queue has waited for longest
-				i = len(l.waiters)
-				of[p.Tag], l.waiters = i, append(l.waiters, scheduler.Waiter{Model: name, Caller: p.Tag, Since: p.Since})
-			}
-			l.waiters[i].Until = max(l.waiters[i].Until, min(p.Start.Add(l.hold), now.Add(scheduler.Window)))
 		}
 	}
-	return l.waiters
+}
+
+// waitersOf returns who waits for a model: of many those that have waited for longest. The lock is held.
+func (l *List) waitersOf(model string, queue []*Promise, now scheduler.Instant) (all []scheduler.Waiter) {
+	name, of := scheduler.NameOf(model), make(map[uint32]int)
+	for _, p := range queue {
+		if l.over(p.Start, now) || !l.returns.Of(p.Caller).Comes(p.ID, 4) {
+			continue
+		}
+		i, ok := of[p.Tag]
+		if !ok && len(all) == scheduler.MaxWaiters {
+			continue
+		}
+		if !ok { // of one caller the first in a queue has waited for longest
+			i = len(all)
+			of[p.Tag], all = i, append(all, scheduler.Waiter{Model: name, Caller: p.Tag, Since: p.Since})
+		}
+		all[i].Until = max(all[i].Until, min(p.Start.Add(l.hold), now.Add(scheduler.Window)))
+	}
+	return all
 }
 
 // TakeUnshared returns what other instances should learn about a project.

@@ -27,16 +27,18 @@ func TestWaiters(t *testing.T) {
 	m, alice, bob := scheduler.NameOf("m"), scheduler.CallerOf("alice"), scheduler.CallerOf("bob")
 	want := []scheduler.Waiter{{Model: m, Caller: alice, Since: now - 9000, Until: now + 30_000 + hold}, {Model: m, Caller: bob, Since: now - 8000, Until: now + 60_000}}
 	assert.Equal(t, want, l.Share("p", now, true).Waiters)
-	assert.Empty(t, l.Share("p", now, false).Waiters, "nobody else is at work")
+	assert.Empty(t, l.Share("q", now, false).Waiters, "nobody else is at work")
+	assert.Empty(t, l.Share("p", now+999, true).Waiters, "a project is told once a second")
+	assert.Equal(t, want, l.Share("q", now+999, true).Waiters)
 
 	tell("carol", 0, 10_000)
-	assert.Len(t, l.Waiters(now+999), 2, "it is gathered once a second")
-	assert.Len(t, l.Waiters(now+1000), 3)
+	assert.Len(t, l.Share("r", now+999, true).Waiters, 2, "it is gathered once a second")
+	assert.Len(t, l.Share("p", now+1000, true).Waiters, 3)
 	now += 31_000 + hold
 	for range 64 {
 		l.note("bob", false)
 	}
-	assert.Empty(t, l.Waiters(now), "the times of the others are over, and who never comes isn't expected")
+	assert.Empty(t, l.Share("p", now, true).Waiters, "the times of the others are over, and who never comes isn't expected")
 }
 
 // Of a crowd those are named that have waited for longest, as many as a project keeps.
@@ -48,7 +50,28 @@ func TestWaitersOfACrowd(t *testing.T) {
 		p.Caller, p.Since = string(rune('A'+i)), now-scheduler.Instant(i)
 		l.Add(p, now)
 	}
-	all := l.Waiters(now)
+	all := l.Share("p", now, true).Waiters
 	assert.Len(t, all, scheduler.MaxWaiters)
 	assert.Equal(t, now-3*scheduler.MaxWaiters+1, all[0].Since)
+}
+
+// Where callers wait for several models each of these gets its part of what a project keeps.
+func TestWaitersOfSeveralModels(t *testing.T) {
+	l := New(scheduler.DefaultHold)
+	now, id := scheduler.Instant(1_000_000), uint64(0)
+	for model, callers := range map[string]int{"m": 100, "n": 3, "o": 100} {
+		for i := range callers {
+			id++
+			p := promiseOf("p", model, id, id, now+1000)
+			p.Caller, p.Since = string(rune('A'+i)), now-scheduler.Instant(i)
+			l.Add(p, now)
+		}
+	}
+	all, of := l.Share("p", now, true).Waiters, map[uint32]int{}
+	for _, x := range scheduler.Waiting(nil, all, now) {
+		of[x.Model]++
+	}
+	assert.Len(t, all, scheduler.MaxWaiters)
+	assert.Equal(t, 3, of[scheduler.NameOf("n")])
+	assert.InDelta(t, of[scheduler.NameOf("m")], of[scheduler.NameOf("o")], 1)
 }

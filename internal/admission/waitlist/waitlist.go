@@ -69,6 +69,7 @@ type List struct {
 	taken    taken                        // for which somebody came
 	waiters  []scheduler.Waiter           // as last gathered
 	gathered scheduler.Instant            // when these were
+	knows    map[string]bool              // projects that were told these
 	lost     map[uint64]scheduler.Instant // bookings by which somebody who came after the hold was recognised, and when
 	foreign  scheduler.Instant            // when a caller last came for what another instance told it
 	swept    scheduler.Instant            // when what is over was last dropped everywhere
@@ -93,6 +94,7 @@ func New(hold time.Duration) *List {
 		shared:   make(map[string][]scheduler.Waitlisted),
 		lost:     make(map[uint64]scheduler.Instant),
 		booked:   make(map[uint64]scheduler.Instant),
+		knows:    make(map[string]bool),
 		returns:  returns.NewRecords(minCallersNoted),
 		late:     make(late),
 		of:       make(map[string]int),
