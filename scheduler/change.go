@@ -27,6 +27,8 @@ const (
 type Result struct {
 	// Changed is false when the project is as before: there is nothing to store.
 	Changed bool
+	// Rides says that what changed is worth no write of its own: it is stored with what else changes.
+	Rides bool
 	// NoPlace says that what a RecordRefusal tells is remembered, but there is no place for the calendar.
 	NoPlace bool
 	// LateFor is for how long requests are taken to arrive as late as others, after an ArrivedLate that changed something.
@@ -442,5 +444,5 @@ func (x ShareWaitlist) apply(p *Project, rules *Rules, now Instant) Result {
 	if n := len(p.Waitlist) - MaxWaitlist; n > 0 {
 		p.Waitlist = p.Waitlist[n:]
 	}
-	return Result{Changed: true}
+	return Result{Changed: true, Rides: len(x.Entries) == 0}
 }

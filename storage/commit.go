@@ -116,7 +116,7 @@ func (c *committer) begin() (try, error) {
 }
 
 // apply computes the state after the changes, and the results. The rules are nil
-// when nothing changed.
+// when nothing changed that is worth a write.
 func (t *try) apply(now scheduler.Instant) (*scheduler.Project, *scheduler.Rules) {
 	p := t.on
 	var rules *scheduler.Rules
@@ -126,7 +126,7 @@ func (t *try) apply(now scheduler.Instant) (*scheduler.Project, *scheduler.Rules
 	}
 	for _, x := range t.piggybacked {
 		var res scheduler.Result
-		if p, res = p.Apply(x.rules, now, x.change); res.Changed {
+		if p, res = p.Apply(x.rules, now, x.change); res.Changed && !res.Rides {
 			rules = x.rules
 		}
 	}

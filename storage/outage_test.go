@@ -235,6 +235,41 @@ func TestManyPiggybackedGoAlone(t *testing.T) {
 	})
 }
 
+// Who waits is written along with other changes only: not when there is much of it, not when an instance ends, and not where
+// another instance took the slot that was to be reserved.
+func TestWhoWaitsIsNotWrittenAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &Line{DB: NewFake(0)}
+		g, other := l.Open(t, Options{}), (&Line{DB: l.DB}).Open(t, Options{})
+		rules := rulesFor(scheduler.Limits{RPM: 2, TPM: 1 << 40, RPD: 1 << 40})
+		reserve := func(g *Grouped, id uint64) scheduler.Verdict {
+			result, err := g.Apply(t.Context(), rules, "p", ask(id))
+			require.NoError(t, err)
+			return result.Verdict
+		}
+		later := func() {
+			waits := scheduler.Waiter{Model: 1, Caller: 2, Since: g.Now(), Until: g.Now().Add(time.Minute)}
+			g.Later(rules, "p", scheduler.ShareWaitlist{Waiters: []scheduler.Waiter{waits}})
+		}
+		require.Equal(t, scheduler.Admitted, reserve(g, 1))
+		for range maxPiggybacked {
+			later()
+		}
+		time.Sleep(time.Second)
+		assert.EqualValues(t, 1, g.Stats().Writes)
+
+		require.Equal(t, scheduler.Admitted, reserve(other, 2))
+		later()
+		assert.Equal(t, scheduler.Refused, reserve(g, 3))
+		stats := g.Stats()
+		assert.EqualValues(t, 1, stats.Writes-stats.Conflicts)
+
+		later()
+		require.NoError(t, g.Close(t.Context()))
+		assert.Equal(t, stats.Writes, g.Stats().Writes)
+	})
+}
+
 // Close waits for what is under way, but no longer than it may. Nobody is left
 // waiting, and no goroutine either: the bubble would tell.
 func TestCloseDuringOutage(t *testing.T) {
