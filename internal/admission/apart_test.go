@@ -88,6 +88,25 @@ func TestCallersAtDifferentInstances(t *testing.T) {
 	}
 }
 
+// What a caller is served by its booking is kept while another waits, though only another instance knows what that was told.
+func TestServedByABookingWhileAnotherWaitsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p"}))
+		for range 10 {
+			here.granted(here.request())
+		}
+		req := here.request()
+		here.until(here.booked(req).Start)
+		waits := scheduler.Waiter{Model: scheduler.NameOf(first), Caller: scheduler.CallerOf("bob"), Since: here.Now(), Until: here.Now().Add(time.Minute)}
+		here.shared.Later(here.rules, "p", scheduler.ShareWaitlist{Waiters: []scheduler.Waiter{waits}})
+		assert.True(t, here.granted(req).Booked)
+		states, err := here.shared.View(t.Context(), []string{"p"})
+		require.NoError(t, err)
+		require.Len(t, states[0].Services, 1)
+		assert.Equal(t, scheduler.CallerOf("alice"), states[0].Services[0].Caller)
+	})
+}
+
 // atOneOfTwo returns an instance of several callers over the store of a bench, with ten requests a minute on each project.
 func atOneOfTwo(t *testing.T, of *bench) *bench {
 	ten, unlimited := int64(10), scheduler.Unlimited

@@ -193,7 +193,7 @@ func (d *decision) wanted(model string) bool {
 		return false
 	}
 	mine := scheduler.CallerOf(d.req.Caller)
-	others := d.c.waitlist.Others(model, mine)
+	others := d.c.waitlist.Others(model, mine) || scheduler.OthersWait(d.states, model, d.req.Caller, d.c.Now())
 	d.bookings(func(_, of string, b scheduler.Booking) {
 		others = others || of == model && ticket.CallerOf(b.ID) != mine
 	})
