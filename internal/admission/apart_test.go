@@ -107,6 +107,61 @@ func TestServedByABookingWhileAnotherWaitsElsewhere(t *testing.T) {
 	})
 }
 
+// Who waits is written with the next admission where several instances and several callers are at work, and else isn't.
+func TestWhoWaitsIsShared(t *testing.T) {
+	for name, x := range map[string]struct {
+		store   storage.Store
+		callers bool
+		shared  int
+	}{
+		"several instances":  {inTwo{storage.NewMemory(time.Now)}, true, 1},
+		"one instance":       {storage.NewMemory(time.Now), true, 0},
+		"one caller for all": {inTwo{storage.NewMemory(time.Now)}, false, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, x.store, []string{"p", "q"})
+			if x.callers {
+				b = atOneOfTwo(t, b)
+			}
+			on := func(project string) admission.Request {
+				req := b.request()
+				req.Projects = []admission.Project{{ID: project, Keys: []string{"key-of-" + project}}}
+				return req
+			}
+			for {
+				if grant, _ := b.admit(on("p")); grant == nil {
+					break
+				}
+			}
+			time.Sleep(time.Second)
+			b.granted(on("q"))
+			states, err := b.shared.View(t.Context(), []string{"q"})
+			require.NoError(t, err)
+			assert.Len(t, states[0].Waiters, x.shared, name)
+		})
+	}
+}
+
+// Another caller that waits counts, whichever instance told it a time and whether there is room or not; a caller that waits itself,
+// at whatever instances, is alone.
+func TestWhoWaitsElsewhereCounts(t *testing.T) {
+	for caller, contested := range map[string]bool{"bob": true, "alice": false} {
+		synctest.Test(t, func(t *testing.T) {
+			here := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p"}))
+			waits := scheduler.Waiter{Model: scheduler.NameOf(first), Caller: scheduler.CallerOf(caller), Since: here.Now(), Until: here.Now().Add(time.Minute)}
+			here.shared.Later(here.rules, "p", scheduler.ShareWaitlist{Waiters: []scheduler.Waiter{waits}})
+			here.granted(here.request())
+			states, err := here.shared.View(t.Context(), []string{"p"})
+			require.NoError(t, err)
+			assert.Equal(t, contested, len(states[0].Services) > 0, caller)
+			for range 9 {
+				here.granted(here.request())
+			}
+			assert.Equal(t, contested, here.refused(here.request()).Contested, caller)
+		})
+	}
+}
+
 // atOneOfTwo returns an instance of several callers over the store of a bench, with ten requests a minute on each project.
 func atOneOfTwo(t *testing.T, of *bench) *bench {
 	ten, unlimited := int64(10), scheduler.Unlimited
