@@ -95,6 +95,17 @@ func TestElsewhere(t *testing.T) {
 	assert.Equal(t, scheduler.Never, k.Elsewhere(nil, 7))
 }
 
+// Who waits elsewhere begins where the others are, unless it has asked for something all the time.
+func TestWhereWhoWaitsElsewhereBegins(t *testing.T) {
+	for since, had := range map[scheduler.Instant]Cost{now - 100_000: 10_000, now - 20_000: 100_000} {
+		k := contest(map[uint32]int64{1: 10, 2: 50}, nil)
+		k.Serve(scheduler.Service{Caller: 3, Requests: 1, At: now - 90_000})
+		k.Promise(waits(1, 20))
+		k.Elsewhere([]scheduler.Waiter{{Model: 7, Caller: 3, Since: since, Until: now}}, 7)
+		assert.Equal(t, had, weigh(k, waits(2, 10)).Had(3), since)
+	}
+}
+
 // What is large is so beside what else its caller waits for or has booked, whatever others do.
 func TestLarge(t *testing.T) {
 	k := contest(nil, nil)
