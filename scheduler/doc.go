@@ -50,9 +50,10 @@
 // The first wait that is told books nothing. It costs no write and blocks nobody, should nobody
 // return. The instance that planned it keeps a waitlist in memory of whom it told which time
 // ([Request].Waitlist), so that many waiting callers are told different times, and shares short
-// hashes of them ([ShareWaitlist]), so that other instances recognise who returns. Where a day is
-// spent nobody writes until the next one begins, and instances can't know whom others tell of that:
-// there each that was told counts for as many as there are instances ([Request].Instances).
+// hashes of them ([ShareWaitlist]), so that other instances recognise who returns, and which callers
+// wait ([Waiter]), so that they know whose turns there are. Where a day is spent nobody writes until
+// the next one begins, and instances can't know whom others tell of that: there each that was told
+// counts for as many as there are instances ([Request].Instances).
 //
 // A caller that has come back, and still finds no room, gets a [Booking]: an interval that is kept
 // for it from a start until a hold after that ([Rules].Hold). Its holder, returning within the hold,

@@ -16,9 +16,10 @@ type Booking struct {
 // until its holder comes. Its first slot it books however far in the future, so that what
 // is large doesn't starve, as long as it isn't ahead of the others, by more than a request
 // if it asks for a booking; the next ones as long as it isn't with these either. At one of several
-// instances it isn't known who waits at the others, so there it is also as long as it has had less, with these, than
-// somebody who was served lately, and what is small is kept a slot once its caller has had less than others on average by two of the largest
-// requests that wait: it comes late, say, and the others' instances give its slots away.
+// instances it isn't known what those were told that wait at the others, so there it is also as long as it has had
+// less, with these, than somebody who was served lately, and what is small is kept a slot once its caller has had less
+// than others on average by two of the largest requests that wait: it comes late, say, and the others' instances give
+// its slots away.
 //
 // While more callers wait than there are projects, whose turn it is changes before a booking
 // is due, and what is kept stands idle on many calendars: then only a caller is booked
