@@ -371,8 +371,8 @@ func TestFairShares(t *testing.T) {
 						assert.LessOrEqual(t, f.light, c.light)
 						if *atMost == usual { // of smaller ones requests are used up before tokens
 							used := c.used
-							if apart { // more is booked: five sent 94.2 to 94.8% of what is mixed
-								used -= 0.02
+							if apart {
+								used -= 0.04 // five of mixed sizes sent 91.8 to 95.4%, 93.9% on average
 							}
 							assert.GreaterOrEqual(t, f.used, used)
 						}
