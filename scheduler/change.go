@@ -158,6 +158,11 @@ func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	if r.Over {
 		return r.reserve(p, all, now)
 	}
+	if r.Planned != 0 {
+		for i := range all {
+			all[i].t = all[i].t.After(now - r.Planned)
+		}
+	}
 	start, cause, on, probe, probed := startOfAll(rules, all, now, max(now, r.From))
 	switch {
 	case start == now:

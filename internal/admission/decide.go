@@ -384,6 +384,9 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 		if err == nil && result.Verdict == scheduler.Replan && result.Cause == scheduler.Unavailable && d.another(ctx) {
 			grant, wait, _, err = d.reserve(ctx, offer, d.held)
 		}
+		if wait != nil && wait.Booked && wait.Start <= d.c.Now() { // it began while it was asked for too early
+			grant, wait, _, err = d.reserve(ctx, offer, d.held)
+		}
 	}
 	switch came := max(d.came, d.due); {
 	case grant != nil:

@@ -12,28 +12,24 @@
 //
 // # Prove, then promise
 //
-// A caller proves that it means to come back by doing so; then it is promised a slot.
-// The first time, a request is told the exact wait and nothing is booked, so callers
-// that never return cost nothing and block nobody. A caller that comes back,
-// recognised by its request hash or by its ticket, and still finds no room gets a
-// booking, which every instance honours. A caller that says that it will return is
-// booked at once. Either way it gets a signed ticket, by which any instance
-// recognises it; without the ticket the same body from the same caller does.
+// A caller proves that it means to come back by doing so; then it is promised a slot. The first time, a request is
+// told the exact wait and nothing is booked, so callers that never return cost nothing and block nobody. A caller that
+// comes back, recognised by its request hash or by its ticket, and still finds no room gets a booking, which every
+// instance honours. A caller that says that it will return is booked at once. Either way it gets a signed ticket, by
+// which any instance recognises it; without the ticket the same body from the same caller does.
 //
-// The waitlist, whom this instance told which time, is in memory. It makes waiting
-// callers be told different times. Where a day is spent instances tell times of the next one for hours, and nobody
-// writes. So each instance takes it that every other one at work (the last writers that the documents name) told as
-// many callers as it did itself. Callers get as many of those times each, by their weights. So no crowd comes when that day begins. A short hash of each entry is stored with the
-// next commit of the project, so that other instances recognise a returner too.
+// The waitlist, whom this instance told which time, is in memory. It makes waiting callers be told different times.
+// Where a day is spent instances tell times of the next one for hours, and nobody writes. So each instance takes it
+// that every other one at work (the last writers that the documents name) told as many callers as it did itself.
+// Callers get as many of those times each, by their weights. So no crowd comes when that day begins. A short hash of
+// each entry is stored with the next commit of the project, so that other instances recognise a returner too.
 //
-// Many clients come back by their own clock and not when they were told. The same body
-// from the same caller before its time is the same request: it is told its own time
-// again, or an earlier one if there is room by then, or what is left if others have
-// taken that room. It gains nothing by coming early, for until its own time it gets no
-// room that others were told of; and it costs nobody anything, for who doesn't wait for
-// its time isn't waited for. A batch of equal prompts is as many requests all the same,
-// because they come together: who comes within a tenth of a second of the answer to
-// another can't have had it.
+// Many clients come back by their own clock and not when they were told. The same body from the same caller before its
+// time is the same request: it is told its own time again, or an earlier one if there is room by then, or what is left
+// if others have taken that room. It gains nothing by coming early, for until its own time it gets no room that others
+// were told of; and it costs nobody anything, for who doesn't wait for its time isn't waited for. A batch of equal
+// prompts is as many requests all the same, because they come together: who comes within a tenth of a second of the
+// answer to another can't have had it.
 //
 // Some clients can't sit out a wait in one go: they take it up to a minute, come back
 // then and sit out the rest ([Request].SitsOut). One that comes back after that long has
@@ -71,15 +67,14 @@
 //
 // # Several callers
 //
-// Where several callers may come (Options.Shared) it is the turn of the one that has
-// been served least, divided by its weight (Options.Weights): package fair says by which
-// rule. Promises whose turn is earlier keep a request from going although there is room,
-// and a wait is told around them; those whose turn is later are in nobody's way. Who was
-// told a time that has been given to somebody with less is told another when it comes, and
-// keeps its place among its caller's requests by how long it has waited. Whoever comes
-// early is served like any other, if it is its turn. Who hasn't come a second after its
-// time isn't waited for. If a caller came for only half of its last promises, only half of those that it has now keep others
-// from going (more where it returns to other instances too): so slots that nobody will come for are used.
+// Where several callers may come (Options.Shared) it is the turn of the one that has been served least, divided by its
+// weight (Options.Weights): package fair says by which rule. Promises whose turn is earlier keep a request from going
+// although there is room, and a wait is told around them; those whose turn is later are in nobody's way. Who was told a
+// time that has been given to somebody with less is told another when it comes, and keeps its place among its caller's
+// requests by how long it has waited. Whoever comes early is served like any other, if it is its turn. Who hasn't come a
+// second after its time isn't waited for. If a caller came for only half of its last promises, only half of those that
+// it has now keep others from going (more where it returns to other instances too): so slots that nobody will come for
+// are used.
 //
 // What each was served the projects keep, written with the admission itself, so that every instance knows, and remembers
 // for longer than they do when that was; promises, an instance knows those that it made. Of whom others told a time it

@@ -19,11 +19,14 @@ import (
 type queue struct {
 	storage.Store
 	wait time.Duration
+	slow time.Duration // and then until it says so
 }
 
 func (q *queue) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
 	time.Sleep(q.wait)
-	return q.Store.Apply(ctx, rules, id, change)
+	result, err := q.Store.Apply(ctx, rules, id, change)
+	time.Sleep(q.slow)
+	return result, err
 }
 
 // lateHolder returns a bench on which a booking is due, with another behind it
@@ -60,6 +63,24 @@ func TestHolderIsJudgedByWhenItCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _, req := lateHolder(t, last+time.Millisecond, true)
 		assert.False(t, b.granted(req).Booked, "it goes like anybody who comes by")
+	})
+}
+
+// A holder that comes a moment too early, and is told so only when its slot has begun, has it: from then on it would be kept for what is left
+// of the hold.
+func TestSlotThatBeginsWhileItIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, q, req := lateHolder(t, -200*time.Millisecond, true)
+		q.slow = time.Second
+		assert.True(t, b.granted(req).Booked)
+		assert.Equal(t, 1, b.bookings("p"), "the other's")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b, q, req := lateHolder(t, -700*time.Millisecond, true)
+		q.slow = 300 * time.Millisecond
+		_, wait := b.admit(req)
+		require.NotNil(t, wait)
+		assert.Equal(t, 400*time.Millisecond, wait.Start.Sub(b.Now()), "it is still too early")
 	})
 }
 

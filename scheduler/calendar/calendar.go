@@ -105,8 +105,7 @@ type Calendar struct {
 	Debt Debt
 }
 
-// Barred says why the request fits at no time on this calendar, as far as is
-// known: Unavailable or TooLarge.
+// Barred says why the request fits at no time on this calendar, as far as is known: Unavailable or TooLarge.
 func (c *Calendar) Barred(t *Terms, now Instant, d Demand) Cause {
 	switch {
 	case t.None(), c.Block.Unavailable(now):

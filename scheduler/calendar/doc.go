@@ -7,18 +7,17 @@
 //
 // # Windows and buckets
 //
-// What a window limits is an interval, from the start of a request until it is out of every window
-// that it can have been in: its End. At no instant may the intervals together weigh more than the
-// limit. Who is over by then is forgotten.
+// What a window limits is an interval, from the start of a request until it is out of every window that it can have
+// been in: its End. At no instant may the intervals together weigh more than the limit. Who is over by then is
+// forgotten.
 //
-// A bucket isn't a window. What was taken out of it weighs less with every millisecond, and what
-// isn't refilled because it is full is lost. So the End of a reservation is the latest instant at
-// which its request can have arrived upstream, and it is taken out of the bucket then. Taking out
-// all reservations in the order of their Ends, and refilling between them, gives what is missing.
-// Reservations are kept for another length of the calendar, for their settling; the older ones
-// are one [Debt]. A request may start if there is enough in the bucket then, and at the start of every
-// later booking, whoever comes late. All of it is reckoned in whole numbers, of tokens times the
-// milliseconds of the calendar's length, so [Calendar.Earliest] is exact.
+// A bucket isn't a window. What was taken out of it weighs less with every millisecond, and what isn't refilled
+// because it is full is lost. So the End of a reservation is the latest instant at which its request can have arrived
+// upstream, and it is taken out of the bucket then. Taking out all reservations in the order of their Ends, and
+// refilling between them, gives what is missing. Reservations are kept for another length of the calendar, for their
+// settling; the older ones are one [Debt]. A request may start if there is enough in the bucket then, and at the start
+// of every later booking, whoever comes late. All of it is reckoned in whole numbers, of tokens times the milliseconds
+// of the calendar's length, so [Calendar.Earliest] is exact.
 //
 // Files, from the top down; a file calls only those below it:
 //

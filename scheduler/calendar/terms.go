@@ -25,6 +25,7 @@ func (d Demand) Count() int64 { return max(d.Requests, 1) }
 type Terms struct {
 	Limits
 	skew, hold Instant // lengths in milliseconds
+	waited     Instant // for how long the change has that is decided, see After
 	sooner     Instant // by how much sooner than elsewhere requests are taken to have arrived, as somebody has named it
 	window     int64   // the most tokens that the model takes
 	Probes     bool    // one of the limits may be tested by a probe
@@ -251,11 +252,17 @@ func (t Terms) Forgetting() Terms {
 	return t
 }
 
-// until is when the hold of a booking is over.
-func (t *Terms) until(b *Booking) Instant { return b.Start + max(t.hold, millis(b.Hold)) }
+// After returns the terms by which a change is decided that has waited so long since it was planned: bookings whose hold
+// was over in the meantime are in its way as they were then, for their holders may have come in time, and wait behind it.
+func (t Terms) After(waited Instant) Terms {
+	t.waited = max(0, waited)
+	return t
+}
 
-// Expired reports whether the hold of a booking is over: it is in nobody's way any
-// more.
+// until is when the hold of a booking is over.
+func (t *Terms) until(b *Booking) Instant { return b.Start + max(t.hold, millis(b.Hold)) + t.waited }
+
+// Expired reports whether the hold of a booking is over: it is in nobody's way any more.
 func (t *Terms) Expired(b *Booking, now Instant) bool { return now > b.Start && now > t.until(b) }
 
 // Claimable reports whether the holder of a booking who came at an instant can have it now:
@@ -264,13 +271,11 @@ func (t *Terms) Claimable(b *Booking, came, now Instant) bool {
 	return !t.Expired(b, came) && now <= t.until(b)+millis(MaxCommit)
 }
 
-// recognised bounds for how long a booking is known whose hold is over: half of the longest
-// time that one is ahead.
+// recognised bounds for how long a booking is known whose hold is over: half of the longest time that one is ahead.
 const recognised = 300 * second
 
-// purgeable reports whether no holder of a booking can be on its way any more,
-// not even one that came within the hold, or comes half as long after it as it has waited:
-// that one is to be recognised, though its slot is gone.
+// purgeable reports whether no holder of a booking can be on its way any more, not even one that came within the hold, or
+// comes half as long after it as it has waited: that one is to be recognised, though its slot is gone.
 func (t *Terms) purgeable(b *Booking, now Instant) bool {
 	return t.Expired(b, now) && now >= t.purgeableFrom(b)
 }
