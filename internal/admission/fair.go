@@ -109,10 +109,10 @@ func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidat
 // hasn't come a second after its time isn't waited for; but while more callers wait than there are
 // projects, and little is booked, who came late for others is waited for as much longer.
 func (k *contest) first(now scheduler.Instant) func(project, calendar string) []scheduler.Booking {
-	turn, crowded := k.Turn(k.mine), k.crowded()
+	turn, crowded, ahead := k.Turn(k.mine), k.crowded(), k.Ahead(k.mine)
 	return k.slots(func(i int) bool {
 		switch p := k.line.Promises[i]; {
-		case p.Overdue(now) && (!crowded || p.Missed(now)):
+		case p.Overdue(now) && (!crowded && !ahead || p.Missed(now)):
 			return false
 		case p.Tag == k.mine:
 			return k.older(p) && (p.Start > now || cost(k.contest, p.Demand) > k.request.Cost)
