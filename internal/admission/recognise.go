@@ -23,7 +23,6 @@ func (d *decision) recognise(ctx context.Context) error {
 		d.recogniseTold(p)
 		return nil
 	}
-	d.since = t.Since
 	if d.rehold() {
 		return nil
 	}
@@ -43,17 +42,22 @@ func (d *decision) recognise(ctx context.Context) error {
 	return nil
 }
 
-// recogniseTold recognises a caller by the ticket of what it was told. Before its time it
-// is the same request, which has not had its turn.
+// recogniseTold recognises a caller by the ticket of what it was told. Before its time it is the same request, which has
+// not had its turn. Long after it the ticket says nothing: who kept one would count as having waited all the time since.
 func (d *decision) recogniseTold(p *waitlist.Promise) {
-	if now := d.c.Now(); p.Start > now+waitlist.Early {
+	now := d.c.Now()
+	switch late := now.Sub(p.Start); {
+	case p.Start > now+waitlist.Early:
 		d.comesEarly(p, now)
 		return
+	case late > d.rules.Hold && !lateness.Spread(p.Start.Sub(p.Told), late):
+		d.recogniseHash()
+		return
 	}
-	if d.c.waitlist.Take(p.ID, d.c.Now()) == nil && !d.c.waitlist.Told(p.Hash, p.ID) {
-		d.c.waitlist.CameHere(d.c.Now())
+	if d.c.waitlist.Take(p.ID, now) == nil && !d.c.waitlist.Told(p.Hash, p.ID) {
+		d.c.waitlist.CameHere(now)
 	}
-	d.comesLate(p.Start, p.Told, p.Since, d.c.Now())
+	d.comesLate(p.Start, p.Told, p.Since, now)
 	d.returned, d.since, d.began = true, p.Since, p.Began
 }
 
@@ -81,13 +85,11 @@ func (d *decision) rehold() bool {
 
 // recogniseHash recognises a caller that merely sends the same again.
 //
-// One that has been told a time and sends the same before it is the same request, which
-// has not had its turn. But a batch of equal prompts is as many requests, and they come
-// together: who comes within [parallel] of an answer can't have had it, so it is another
-// one. Neither can be wrong by much. A second request that is taken for a retry is told
-// the time of the first, and when both come one of them waits once more. A retry within
-// that time counts as one more request, at most maxToldPerHash times, until it is seen
-// that it comes before its time.
+// One that has been told a time and sends the same before it is the same request, which has not had its turn. But a
+// batch of equal prompts is as many requests, and they come together: who comes within [parallel] of an answer can't
+// have had it, so it is another one. Neither can be wrong by much. A second request that is taken for a retry is told
+// the time of the first, and when both come one of them waits once more. A retry within that time counts as one more
+// request, at most maxToldPerHash times, until it is seen that it comes before its time.
 func (d *decision) recogniseHash() {
 	now := d.c.Now()
 	if d.req.Hash == 0 {
