@@ -43,22 +43,12 @@ func waiter(all []Waiter, of Waiter) int {
 
 // OthersWait reports whether another caller than that one waits for a model at some instance, as far as the projects say.
 func OthersWait(projects []*Project, model, caller string, now Instant) bool {
-	var name, own uint32
-	for _, p := range projects {
-		if p == nil {
-			continue
-		}
-		for _, w := range p.Waiters {
-			if now > w.Until {
-				continue
-			}
-			if name == 0 { // it is asked for each request, and mostly nobody waits
-				name, own = NameOf(model), CallerOf(caller)
-			}
-			if w.Model == name && w.Caller != own {
-				return true
-			}
-		}
+	waits := func(which func(w Waiter) bool) bool {
+		return slices.ContainsFunc(projects, func(p *Project) bool { return p != nil && slices.ContainsFunc(p.Waiters, which) })
 	}
-	return false
+	if !waits(func(w Waiter) bool { return now <= w.Until }) {
+		return false // it is asked for each request, and mostly nobody waits
+	}
+	name, own := NameOf(model), CallerOf(caller)
+	return waits(func(w Waiter) bool { return w.Model == name && w.Caller != own && now <= w.Until })
 }
