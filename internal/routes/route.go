@@ -204,7 +204,7 @@ func (r Route) Errors() apierror.Format {
 
 // newer are the collections of the Interactions API, whose SDKs read errors of a form of
 // their own.
-var newer = []string{"interactions", "agents", "environments", "triggers", "webhooks", "voices", "credentials"}
+var newer = []string{"interactions", "agents", "environments", "triggers", "webhooks", "voices", "credentials", "decisions"}
 
 // Told is how a route's path is told to people: below the usual version, and with what its
 // {…} stand for.

@@ -50,6 +50,7 @@ const live = "live"
 const (
 	oneProjects = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
 	oneOrgs     = "What it is about would belong to one of several organisations or projects, and isn't told apart here. Use it with a key of the provider's own."
+	noDecisions = "Whose quota it uses isn't known here. Use it with a key of the provider's own."
 	noOAuth     = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
 	noTuning    = "Google has shut down tuning in this API."
 	noMusic     = "Music is not relayed. Use it with a key of Google's."
@@ -178,6 +179,8 @@ var Table = slices.Concat([]Route{
 	{Method: get, Path: "credentials/{id}", Unserved: oneProjects},
 	{Method: patch, Path: "credentials/{id}", Unserved: oneProjects},
 	{Method: remove, Path: "credentials/{id}", Unserved: oneProjects},
+	{Method: post, Path: "decisions", Unserved: noDecisions},
+	{Method: post, Base: OpenAI, Path: "decisions", Unserved: noDecisions},
 
 	// Tuning, of which the SDKs still have the methods.
 	{Method: get, Path: "tunedModels", Unserved: noTuning},
@@ -294,11 +297,12 @@ var Table = slices.Concat([]Route{
 	{Method: get, Base: Messages, Path: "files/{id}", Names: "files/{id}", Under: "files/", Others: true},
 	{Method: remove, Base: Messages, Path: "files/{id}", Names: "files/{id}", Under: "files/", Ends: true, Others: true},
 	{Method: get, Base: Messages, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Others: true},
-}, aside(OpenAI, "assistants", "threads", "chatkit", "evals", "fine_tuning", "skills", "realtime", "content_provenance_checks", "organization", "projects"),
+}, aside(OpenAI, "assistants", "threads", "chatkit", "evals", "fine_tuning", "skills", "realtime", "content_provenance_checks", "organization", "projects",
+	"agents", "vaults", "live", "safety", "webhook_endpoints", "webhook_event_types", "audio/voices", "audio/voice_consents"),
 	aside(Messages, "complete", "skills", "agents", "environments", "sessions", "vaults", "memory_stores", "deployments", "deployment_runs", "dreams", "tunnels", "user_profiles", "organizations", "compliance"))
 
 // aside returns rows for collections of other providers, and all in them, that are known and not served: what can be asked
-// for with the SDKs of OpenAI and Anthropic (August 2026).
+// for with the SDKs of OpenAI (November 2026) and Anthropic (August 2026).
 func aside(base Base, collections ...string) (rows []Route) {
 	for _, c := range collections {
 		for _, path := range []string{c, c + "/{path...}"} {
