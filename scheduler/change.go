@@ -114,7 +114,8 @@ type Reserve struct {
 	// Contested says that other callers wait for the model, so that what this one is served
 	// is to be kept.
 	Contested bool
-	Key       string // of the request; where it isn't usable any more it is planned anew; empty: any
+	Levels    []Level // the same of calendars beside the model's that several models share
+	Key       string  // of the request; where it isn't usable any more it is planned anew; empty: any
 	// Over takes the slot now, over whatever limit, block or booking is in the way: the
 	// request is sent in any case, and only has to be counted.
 	Over bool

@@ -141,7 +141,7 @@
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - several.go: the calendars of one request: when all of it fits, and bookings that lie on several
 //   - totals.go: the names of package totals: what is counted per project and day, for reports only
-//   - service.go: what callers were served, where several share the project
+//   - service.go: what callers were served on each calendar that others wait for, where several share the project; package services counts it
 //   - waiter.go: which callers wait, whichever instance told them a time
 //   - project.go: a project: its calendars, marks of keys, shared waitlist, and which instances wrote last
 //   - places.go: which models have calendars, and what is kept of those that gave theirs up

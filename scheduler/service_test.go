@@ -25,9 +25,9 @@ func TestServicesOfWhomOthersWaitFor(t *testing.T) {
 	rules := &Rules{Policy: NewPolicy([]string{"m"}, nil)}
 	alone, _ := served(t, nil, at, "alice", 10, 0)
 	p, r := alone.Apply(rules, at+1000, Reserve{Model: "m", Demand: Demand{Tokens: 20}, ID: 7, Caller: "alice", Contested: true})
-	assert.Equal(t, []Service{{NameOf("m"), CallerOf("alice"), 1, 20, 0, at + 1000}}, p.Services)
+	assert.Equal(t, []Service{{Model: NameOf("m"), Caller: CallerOf("alice"), Requests: 1, Tokens: 20, At: at + 1000}}, p.Services)
 	p, _ = p.Apply(rules, at+1500, Settle{Model: "m", ID: 7, Reserved: r.Reservation, Tokens: 25, Caller: "alice"})
-	assert.Equal(t, []Service{{NameOf("m"), CallerOf("alice"), 1, 25, 0, at + 1000}}, p.Services, "it weighed more")
+	assert.Equal(t, []Service{{Model: NameOf("m"), Caller: CallerOf("alice"), Requests: 1, Tokens: 25, At: at + 1000}}, p.Services, "it weighed more")
 	p, _ = p.Apply(rules, at+1500, Use{Model: "m", ID: 7, Reserved: r.Reservation, Tokens: 5, Caller: "alice"})
 	assert.Len(t, p.Services, 1, "and goes on")
 	p, _ = served(t, p, at+2000, "alice", 30, 0)
@@ -44,7 +44,7 @@ func TestServicesAreOfCallersThatShare(t *testing.T) {
 	p, r := served(t, p, at+5000, "bob", 20, 7)
 	p, _ = served(t, p, at+6500, "alice", 30, 0)
 	m := NameOf("m")
-	bob, alice := Service{m, CallerOf("bob"), 1, 20, 7, at + 5000}, Service{m, CallerOf("alice"), 1, 30, 0, at + 6000}
+	bob, alice := Service{Model: m, Caller: CallerOf("bob"), Requests: 1, Tokens: 20, Level: 7, At: at + 5000}, Service{Model: m, Caller: CallerOf("alice"), Requests: 1, Tokens: 30, At: at + 6000}
 	assert.Equal(t, []Service{bob, alice}, p.Services, "the last served is the last, at whole seconds")
 
 	p, _ = served(t, p, at+7000, "bob", 20, 3)

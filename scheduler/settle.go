@@ -52,9 +52,7 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		if s.Failed == "" && s.Beyond && !confirmed {
 			confirmed = c.Stood(rules, now, reserved)
 		}
-		if i < 0 {
-			p.countUse(now, s.Model, s.Caller, 0, tokens)
-		}
+		p.recount(now, s.Model, s.Caller, s.Also, i, 0, tokens)
 		if grew {
 			larger = append(larger, c)
 		}
@@ -90,8 +88,8 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	back := false
 	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
 		was, changed := c.Cancel(t, now, id, reserved)
+		p.recount(now, x.Model, x.Caller, x.Also, i, -was.Requests, -was.Tokens)
 		if i < 0 {
-			p.countUse(now, x.Model, x.Caller, -was.Requests, -was.Tokens)
 			back = x.Booking.ID != 0 && was.ID != 0 && !p.full(rules, now, []side{{c: c}}, x.Booking.Hash)
 		}
 		if back && was.ID != 0 {

@@ -335,6 +335,7 @@ func (r *Reserve) reserve(p *Project, all []side, now Instant) Result {
 			result.Reservation = reserved
 		} else {
 			result.Also = append(result.Also, Share{x.c.Model, reserved})
+			p.serveBeside(now, r, x.c.Model, x.d.Count(), x.d.Tokens)
 		}
 		result.Trial = x.c.Try(reserved.ID, now) || result.Trial
 	}
@@ -353,6 +354,18 @@ func lying(b Booking, i int, x side) Booking {
 		}
 	}
 	return b
+}
+
+// BookingID returns the ID of a booking that lies on a calendar: its own, or the one that it has on its model's.
+func (p *Project) BookingID(calendar string, b *Booking) uint64 {
+	if IsModel(calendar) && b.Hash == 0 {
+		for _, c := range p.Calendars {
+			if c.Model != calendar && slices.ContainsFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank && x.ID == ^b.ID }) {
+				return ^b.ID
+			}
+		}
+	}
+	return b.ID
 }
 
 // booked calls f with every calendar that the booking of a rank lies on, for change. Some

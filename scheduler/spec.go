@@ -61,5 +61,8 @@ func OfLease(holder, of string) string { return limits.OfLease(holder, of) }
 // NameOfCalendar is [limits.NameOfCalendar].
 func NameOfCalendar(name string) string { return limits.NameOfCalendar(name) }
 
+// OfSeveralModels is [limits.OfSeveralModels].
+func OfSeveralModels(name string) bool { return limits.OfSeveralModels(name) }
+
 // IsModel is [limits.IsModel].
 func IsModel(name string) bool { return limits.IsModel(name) }

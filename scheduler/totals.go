@@ -25,6 +25,16 @@ func (p *Project) countUse(now Instant, model, caller string, requests, tokens i
 	p.countAdmitted(now, &Reserve{Model: model, Caller: caller}, requests, tokens)
 }
 
+// recount counts for a caller what its request turned out to weigh on one of its calendars, as [Project].parts numbers them.
+func (p *Project) recount(now Instant, model, caller string, also []Share, i int, requests, tokens int64) {
+	switch {
+	case i < 0:
+		p.countUse(now, model, caller, requests, tokens)
+	case requests != 0 || tokens != 0:
+		p.serveBeside(now, &Reserve{Caller: caller}, also[i].On, requests, tokens)
+	}
+}
+
 // countAdmitted counts what was reserved.
 func (p *Project) countAdmitted(now Instant, r *Reserve, requests, tokens int64) {
 	if r.Caller != "" && (requests != 0 || tokens != 0) {

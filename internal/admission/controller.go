@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
+	"fluxgate.dev/fluxgate/internal/admission/turns"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -45,7 +46,8 @@ type Controller struct {
 	shared    bool                        // by several callers
 	weights   map[uint32]int64            // by scheduler.CallerOf
 	waitlist  *waitlist.List
-	standings standingsOf
+	turns     turns.Book
+	served    fair.Served
 	lateness  lateness.Commits
 	holders   *lateness.Holders
 	signer    ticket.Signer
@@ -69,7 +71,6 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	for name, w := range o.Weights {
 		c.weights[scheduler.CallerOf(name)] = w
 	}
-	c.standings.last = make(map[string]*standings)
 	c.waitlist, c.holders = waitlist.New(rules.Hold), lateness.NewHolders(rules.Hold)
 	return c, nil
 }

@@ -10,6 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
+	"fluxgate.dev/fluxgate/internal/admission/turns"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -46,12 +47,13 @@ type decision struct {
 	model    string
 	promise  *waitlist.Promise // what it was told, and has come back before; nil: nothing
 
-	contest  *contest  // of the last plan; nil: there was room, or there is only one caller
-	began    fair.Cost // what the caller had had when it was first told to wait
-	unbooked bool      // nothing is kept for it so far ahead
-	spread   bool      // it came after the hold of what it was told, as [lateness.Spread] says
-	starves  bool      // and so often in vain that it is booked whatever that costs
-	proved   bool      // and it had sat out as much of it as it does in one go
+	turns    *turns.Turns // of the last plan; nil: there was room, or there is only one caller
+	began    fair.Cost    // what the caller had had when it was first told to wait, on the calendar turn
+	turn     string
+	unbooked bool // nothing is kept for it so far ahead
+	spread   bool // it came after the hold of what it was told, as [lateness.Spread] says
+	starves  bool // and so often in vain that it is booked whatever that costs
+	proved   bool // and it had sat out as much of it as it does in one go
 }
 
 // look views the candidate projects.
@@ -280,9 +282,9 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 
 // planFor plans. What was told but not kept is in nobody's way who gets a booking. Who
 // comes before its time gets no room that others were told of: coming early gains it
-// nothing. Where several callers wait, it is by turns instead; see [contest].
+// nothing. Where several callers wait, it is by turns instead; see [turns.Turns].
 func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer, scheduler.Cause) {
-	d.looked, d.contest = false, nil
+	d.looked, d.turns = false, nil
 	now, candidates := d.c.Now(), d.candidates()
 	req := scheduler.Request{Chain: d.chain, Demand: demand, Serves: d.req.Serves, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near, Book: book, Instances: d.c.store.Instances()}
 	plan := func() (scheduler.Offer, scheduler.Cause) {
@@ -290,11 +292,11 @@ func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer,
 	}
 	early := d.promise != nil && d.promise.Early && !d.books()
 	offer, cause := plan()
-	if cause != scheduler.NoCause || offer.Now() && (!d.c.shared && !early || d.c.shared && !d.c.waitlist.Waits(offer.Model) && !scheduler.OthersWait(d.states, offer.Model, d.req.Caller, now)) {
+	if cause != scheduler.NoCause || offer.Now() && (!d.c.shared && !early || d.c.shared && !d.othersWait(offer.Model, offer.Also, now)) {
 		return offer, cause
 	}
 	if d.c.shared {
-		d.contest = d.contestFor(offer.Model, now)
+		d.turns = d.turnsFor(offer.Model, offer.Also, now)
 	}
 	if offer.Now() && !early && !d.contested(offer.Model) {
 		return offer, cause

@@ -164,8 +164,7 @@
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash; who comes early and is told its own time again
 //   - reserve.go: whether to reserve or to book, committing that ([scheduler.Reserve] applies it), and telling a wait
 //   - early.go: what those are told that come before their time: their own again, or what is left of it
-//   - fair.go: whose turn it is, in the eyes of one request, where several callers wait
-//   - standings.go: what package fair needs to know for that, gathered when something has changed
+//   - fair.go: planning by turns, where several callers wait: whose it is package turns says
 //   - candidates.go: which projects and keys a request may go to, choosing its key, and what is too large for all of them
 //   - settle.go: settling, failing and cancelling a grant
 //   - quota.go: how a caller's own limits stand

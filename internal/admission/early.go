@@ -34,7 +34,7 @@ func (d *decision) stands() (scheduler.Offer, bool) {
 	candidates, chain := d.candidates(), d.chain
 	if p.At.Project != "" {
 		if d.contested(p.At.Model) {
-			older = d.contest.before()
+			older = d.turns.Before()
 		}
 		chain = []string{p.At.Model}
 		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.At.Project })

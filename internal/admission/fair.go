@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -9,30 +8,26 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/packing"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
-	"fluxgate.dev/fluxgate/internal/admission/waitlist"
+	"fluxgate.dev/fluxgate/internal/admission/turns"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// A contest is who waits for a model, in the eyes of one request.
-type contest struct {
-	*fair.Contest
-	*standings
-	model   string
-	mine    uint32
-	request fair.Slot
-	promise *waitlist.Promise // what the request was told, if it comes early
-	buffer  []scheduler.Booking
+// turnsFor says whose turn it is on a model, and on what the request weighs beside it.
+func (d *decision) turnsFor(model string, also []scheduler.Weight, now scheduler.Instant) *turns.Turns {
+	who := turns.Asker{Caller: scheduler.CallerOf(d.req.Caller), Since: d.waitingSince(), Began: d.began, Turn: d.turn, Promise: d.promise}
+	return d.c.turns.Turns(d.setting(now), who, model, d.demand, also)
 }
 
-// contestFor says whose turn it is on a model.
-func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
-	k := &contest{standings: d.standings(model, now), model: model, mine: scheduler.CallerOf(d.req.Caller), promise: d.promise}
-	k.request = fair.Slot{Caller: k.mine, Cost: cost(k.contest, d.demand), Since: d.waitingSince(), Order: math.MaxUint64, Began: d.began}
-	if d.promise != nil {
-		k.request.Order = d.promise.Order
+// setting is where whose turn it is is looked at.
+func (d *decision) setting(now scheduler.Instant) turns.Setting {
+	in := turns.Setting{Now: now, Rules: d.rules, List: d.c.waitlist, Weight: d.c.weight, Served: &d.c.served, Held: d.held}
+	in.Projects = make([]scheduler.Candidate, 0, len(d.ids))
+	for i, state := range d.states {
+		if d.usable(i) {
+			in.Projects = append(in.Projects, scheduler.Candidate{ID: d.ids[i], State: state})
+		}
 	}
-	k.Contest = k.contest.With(k.request, now)
-	return k
+	return in
 }
 
 // byTurns plans beside those whose turn it is before the request's, given the first offer that
@@ -42,19 +37,19 @@ func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
 // and nobody gets a worse model by that, or a project that others are to be used before.
 func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candidate, req scheduler.Request) (scheduler.Offer, scheduler.Cause) {
 	now := d.c.Now()
-	k := d.contest
 	if !first.Now() {
 		return d.inTurn(now, candidates, req)
 	}
-	average := k.average(k.promise)
+	k := d.turns.On("")
+	average := k.Average()
 	if later := d.tooSoon(now, candidates, average, req.Instances > 1); later > 0 {
 		req.From = now.Add(later)
 		return d.inTurn(now, candidates, req)
 	}
-	packed, choose := packing.Pack(d.rules, now, candidates, k.model, req, average, d.waits() && first.Project != req.Near)
+	packed, choose := packing.Pack(d.rules, now, candidates, k.Calendar, req, average, d.waits() && first.Project != req.Near)
 	offer, cause := d.goes(now, packed, req, choose)
 	if len(packed) < len(candidates) && (cause != scheduler.NoCause || offer.Model != first.Model || d.rules.Prefers(first.Project) && !d.rules.Prefers(offer.Project)) {
-		packed, choose = packing.Pack(d.rules, now, candidates, k.model, req, average, false)
+		packed, choose = packing.Pack(d.rules, now, candidates, k.Calendar, req, average, false)
 		offer, cause = d.goes(now, packed, req, choose)
 	}
 	return offer, cause
@@ -63,12 +58,12 @@ func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candida
 // tooSoon returns for how long the request waits lest its caller be too far ahead of others. That is while more
 // of them wait than there are projects, with sizes that use up tokens first, and not much would be left beside it.
 func (d *decision) tooSoon(now scheduler.Instant, candidates []scheduler.Candidate, average int64, several bool) time.Duration {
-	k := d.contest
-	if !k.crowded() || !d.waits() || !packing.Large(d.rules, now, candidates, k.model, average) ||
-		packing.MuchLeft(d.rules, now, candidates, k.model, d.demand) {
+	k := d.turns.On("")
+	if !k.Crowded() || !d.waits() || !packing.Large(d.rules, now, candidates, k.Calendar, average) ||
+		packing.MuchLeft(d.rules, now, candidates, k.Calendar, d.demand) {
 		return 0
 	}
-	return k.TooSoon(k.request, several)
+	return k.TooSoon(k.Request, several)
 }
 
 // waits reports whether the request may be told a later time than the first.
@@ -76,7 +71,7 @@ func (d *decision) waits() bool { return d.req.MaxWait == nil && d.req.Within ==
 
 // goes plans a request for which there is room now, if it is its turn.
 func (d *decision) goes(now scheduler.Instant, candidates []scheduler.Candidate, req scheduler.Request, choose func(int) int) (scheduler.Offer, scheduler.Cause) {
-	req.Waitlist = d.contest.first(now)
+	req.Waitlist = d.turns.First(now)
 	if offer, cause := scheduler.Plan(d.rules, now, candidates, req, choose); cause != scheduler.NoCause || offer.Now() {
 		return offer, cause
 	}
@@ -86,11 +81,10 @@ func (d *decision) goes(now scheduler.Instant, candidates []scheduler.Candidate,
 // inTurn plans behind those that have their turn before the request. Beside other callers it may be later than
 // the first room that there is, but for who was told a time that can be kept.
 func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidate, req scheduler.Request) (scheduler.Offer, scheduler.Cause) {
-	k := d.contest
-	req.Waitlist = k.before()
+	req.Waitlist = d.turns.Before()
 	offer, cause := scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
 	if d.promise == nil && offer.Instances > 0 { // what each will have been served by then isn't known
-		req.Waitlist = k.slots(k.line.Tomorrow(k.mine, d.c.weight))
+		req.Waitlist = d.turns.Tomorrow(d.c.weight)
 		offer, cause = scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
 	}
 	if cause != scheduler.NoCause || offer.Now() || !d.waits() {
@@ -103,118 +97,102 @@ func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidat
 	return later, cause
 }
 
-// first returns the promises that keep the request from going now, though it has room:
-// those of callers that have had less, and those for requests of its own caller that have
-// waited for longer. But one of these that is due, and no larger, it goes in place of. Who
-// hasn't come a second after its time isn't waited for; but while more callers wait than there are
-// projects, and little is booked, who came late for others is waited for as much longer.
-func (k *contest) first(now scheduler.Instant) func(project, calendar string) []scheduler.Booking {
-	turn, crowded, ahead := k.Turn(k.mine), k.crowded(), k.Ahead(k.mine)
-	return k.slots(func(i int) bool {
-		switch p := k.line.Promises[i]; {
-		case p.Overdue(now) && (!crowded && !ahead || p.Missed(now)):
-			return false
-		case p.Tag == k.mine:
-			return k.older(p) && (p.Start > now || cost(k.contest, p.Demand) > k.request.Cost)
-		}
-		return k.Before(i, turn, k.request)
-	})
-}
-
-// before returns the promises that have their turn before the request.
-func (k *contest) before() func(project, model string) []scheduler.Booking {
-	turn := k.TurnOf(k.request)
-	return k.slots(func(i int) bool {
-		if k.By(i) == k.mine {
-			return k.older(k.line.Promises[i])
-		}
-		return k.Before(i, turn, k.request)
-	})
-}
-
-// older reports whether a promise is for a request of the caller that has waited for longer
-// than this one, and as it was told to: who doesn't need not be waited for.
-func (k *contest) older(p *waitlist.Promise) bool {
-	return !p.Early && fair.Slot{Since: p.Since, Order: p.Order}.Older(k.request)
-}
-
-// slots returns the promises that match, by number, as they lie on a calendar. Those of a model
-// are right until others are asked for.
-func (k *contest) slots(match func(i int) bool) func(project, calendar string) []scheduler.Booking {
-	return func(project, calendar string) (out []scheduler.Booking) {
-		s := k.line.On(project)
-		if calendar == k.model {
-			k.buffer = slices.Grow(k.buffer[:0], len(s.Slots))
-			return s.Those(match, k.buffer)
-		}
-		for _, i := range s.Numbers {
-			if match(i) {
-				out = k.line.Promises[i].On(out, calendar)
-			}
-		}
-		return out
-	}
-}
-
-// contestOn returns the contest of the last plan, if it was for that model.
-func (d *decision) contestOn(model string) *contest {
-	if d.contest == nil || d.contest.model != model {
+// turnsOn returns those of the last plan, if it was for that model.
+func (d *decision) turnsOn(model string) *turns.Turns {
+	if d.turns == nil || d.turns.Model != model {
 		return nil
 	}
-	return d.contest
+	return d.turns
 }
 
-// had is what the caller has had of a model, to be kept with what it is told.
-func (d *decision) had(model string) fair.Cost {
-	if k := d.contestOn(model); k != nil && !k.Alone(k.mine) {
-		return k.Had(k.mine)
+// had is what the caller has had of what an offer waits for, to be kept with what it is told, and on which calendar that is.
+func (d *decision) had(offer scheduler.Offer) (had fair.Cost, turn string) {
+	if t := d.turnsOn(offer.Model); t != nil && t.Contested() {
+		k := t.On(offer.On)
+		had, turn = k.Had(k.Mine), k.Calendar
 	}
-	return 0
+	if turn == "" || d.turn == turn || d.began == 0 {
+		had = min(d.began, had)
+	}
+	return had, turn
 }
 
 // level is where the caller begins on a model, to be kept with what it is served.
 func (d *decision) level(model string) int64 {
-	if k := d.contestOn(model); k != nil {
-		return k.Level(k.mine)
+	if t := d.turnsOn(model); t != nil {
+		return t.Level()
 	}
 	return 0
 }
 
-// contested reports whether others wait for a model, or were served lately.
-func (d *decision) contested(model string) bool {
-	k := d.contestOn(model)
-	return k != nil && !k.Alone(k.mine)
+// levels are where it begins on what it weighs beside that and others wait for.
+func (d *decision) levels(offer scheduler.Offer, held uint64) []scheduler.Level {
+	if t := d.turnsOn(offer.Model); t != nil {
+		return t.Levels()
+	}
+	var all []scheduler.Level
+	for i := range offer.Also {
+		if w := &offer.Also[i]; held != 0 && turns.Shared(offer.Model, w) && d.wanted(w.On) {
+			all = append(all, scheduler.Level{On: w.On})
+		}
+	}
+	return all
 }
 
-// wanted reports whether others wait for a model, or have booked it, where nothing was planned: the caller comes for
+// contested reports whether others wait for a model, or for what the request weighs beside it, or were served lately.
+func (d *decision) contested(model string) bool {
+	t := d.turnsOn(model)
+	return t != nil && t.Contested()
+}
+
+// othersWait reports whether anybody was told to wait for a model, or for what a request weighs beside it, here or elsewhere.
+func (d *decision) othersWait(model string, also []scheduler.Weight, now scheduler.Instant) bool {
+	waits := func(on string) bool {
+		return d.c.waitlist.Waits(on) || scheduler.OthersWait(d.states, on, d.req.Caller, now)
+	}
+	return waits(model) || slices.ContainsFunc(also, func(w scheduler.Weight) bool { return turns.Shared(model, &w) && waits(w.On) })
+}
+
+// wanted reports whether others wait for a calendar, or have booked it, where nothing was planned: the caller comes for
 // what it has booked. So what it is served by that is kept like all else.
-func (d *decision) wanted(model string) bool {
+func (d *decision) wanted(calendar string) bool {
 	if !d.c.shared {
 		return false
 	}
 	mine := scheduler.CallerOf(d.req.Caller)
-	others := d.c.waitlist.Others(model, mine) || scheduler.OthersWait(d.states, model, d.req.Caller, d.c.Now())
-	d.bookings(func(_, of string, b scheduler.Booking) {
-		others = others || of == model && ticket.CallerOf(b.ID) != mine
-	})
-	return others
+	if d.c.waitlist.Others(calendar, mine) || scheduler.OthersWait(d.states, calendar, d.req.Caller, d.c.Now()) {
+		return true
+	}
+	for _, state := range d.states {
+		for _, b := range state.Calendar(calendar).Bookings {
+			if ticket.CallerOf(state.BookingID(calendar, &b)) != mine {
+				return true
+			}
+		}
+	}
+	return false
 }
-
-// crowded reports whether more callers wait than there are projects, and more than two.
-func (k *contest) crowded() bool { return k.Waiting() > max(2, k.open) }
 
 // untimely reports whether a slot isn't booked for the sake of other callers; see [fair.Contest.Untimely].
 func (d *decision) untimely(offer scheduler.Offer) bool {
-	k := d.contestOn(offer.Model)
-	return k != nil && k.Untimely(k.request, fair.Booking{
+	t := d.turnsOn(offer.Model)
+	if t == nil {
+		return false
+	}
+	k := t.On(offer.On)
+	return k.Untimely(k.Request, fair.Booking{
 		Asked: d.req.Book, Has: d.has(offer.Model), Far: offer.Start.Sub(d.c.Now()) > scheduler.Window+d.rules.Hold,
-		Crowded: k.crowded(), Several: d.c.store.Instances() > 1,
+		Crowded: k.Crowded(), Several: d.c.store.Instances() > 1,
 	})
 }
 
 // behindOthers reports whether what the caller books comes after what was told to those whose turn is before.
-func (d *decision) behindOthers(model string) bool {
-	return d.contested(model) && (!d.returned || !d.contest.Behind(d.contest.mine, 0))
+func (d *decision) behindOthers(offer scheduler.Offer) bool {
+	if !d.contested(offer.Model) {
+		return false
+	}
+	k := d.turns.On(offer.On)
+	return !d.returned || !k.Behind(k.Mine, 0)
 }
 
 // has reports whether the caller has booked another slot of a model.
@@ -228,8 +206,12 @@ func (d *decision) has(model string) (has bool) {
 // So it is for who has had less than somebody else by two such requests or more, or is far behind with what others have booked,
 // and comes back; of who isn't known yet for one.
 func (d *decision) keepsAtOnce(offer scheduler.Offer) bool {
-	k := d.contestOn(offer.Model)
-	if k == nil || d.promise != nil || d.c.store.Instances() == 1 || k.crowded() || !k.BehindMost(k.mine, 2*k.request.Cost) && !k.FarBehind(k.mine) {
+	t := d.turnsOn(offer.Model)
+	if t == nil || d.promise != nil || d.c.store.Instances() == 1 {
+		return false
+	}
+	k := t.On(offer.On)
+	if k.Crowded() || !k.BehindMost(k.Mine, 2*k.Request.Cost) && !k.FarBehind(k.Mine) {
 		return false
 	}
 	known, returns := d.c.waitlist.Returns(d.req.Caller)

@@ -58,14 +58,14 @@ func (d *decision) recogniseTold(p *waitlist.Promise) {
 		d.c.waitlist.CameHere(now)
 	}
 	d.comesLate(p.Start, p.Told, p.Since, now)
-	d.returned, d.since, d.began = true, p.Since, p.Began
+	d.returned, d.since, d.began, d.turn = true, p.Since, p.Began, p.Turn
 }
 
 // comesEarly notes what the caller was told that comes before its time. Who has sat out as
 // much of it as it does in one go, or gives one try, has proved that it returns.
 func (d *decision) comesEarly(p *waitlist.Promise, now scheduler.Instant) {
 	p.Early = p.Early || p.Start > now+waitlist.Early
-	d.promise, d.since, d.began = p, p.Since, p.Began
+	d.promise, d.since, d.began, d.turn = p, p.Since, p.Began, p.Turn
 	once := cmp.Or(d.req.SitsOut, d.req.Try)
 	d.proved = once > 0 && now >= p.Told.Add(once)-waitlist.Early
 }
@@ -101,7 +101,7 @@ func (d *decision) recogniseHash() {
 		return
 	}
 	if started := d.c.waitlist.TakeStarted(d.req.Hash, now-waitlist.Early); started != nil {
-		d.returned, d.since, d.began = true, started.Since, started.Began
+		d.returned, d.since, d.began, d.turn = true, started.Since, started.Began, started.Turn
 		return
 	}
 	if d.recogniseLate(mine, now) || d.recogniseEarly(mine, now) {
@@ -127,7 +127,7 @@ func (d *decision) recogniseLate(mine func(scheduler.Booking) bool, now schedule
 		d.returned, d.since = true, last.Since
 	} else if p := d.c.waitlist.TakeLate(d.req.Hash, now); p != nil {
 		d.comesLate(p.Start, p.Told, p.Since, now)
-		d.returned, d.since, d.began = true, p.Since, p.Began
+		d.returned, d.since, d.began, d.turn = true, p.Since, p.Began, p.Turn
 	}
 	return d.returned
 }

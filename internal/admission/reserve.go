@@ -29,19 +29,20 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			}
 		}()
 	}
-	done := d.c.standings.served.Reserving(scheduler.NameOf(offer.Model), scheduler.CallerOf(d.req.Caller))
+	done := d.c.served.Reserving(scheduler.NameOf(offer.Model), scheduler.CallerOf(d.req.Caller))
 	defer func() { done(grant != nil) }()
 	key, usable := d.key(offer.Project), "" // others may have found that it isn't since
 	if !book && key != d.req.TryKey {
 		usable = key
 	}
 	var from scheduler.Instant
-	if book && (d.proved || d.behindOthers(offer.Model)) {
+	if book && (d.proved || d.behindOthers(offer)) {
 		from = offer.Start // what is before that others were told of
 	}
 	result, err = d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: ticket.NewIDOf(d.req.Caller), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Hold: hold, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model) || held != 0 && d.wanted(offer.Model), Key: usable, Over: d.req.Over,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Hold: hold, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model) || held != 0 && d.wanted(offer.Model), Levels: d.levels(offer, held),
+		Key: usable, Over: d.req.Over,
 	})
 	if err != nil {
 		return nil, nil, result, err
@@ -135,7 +136,9 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: ticket.NewID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
-	d.c.waitlist.Add(waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Began: min(d.began, d.had(offer.Model)), Tells: uint8(min(offer.Instances, 255))}, now)
+	p := waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Tells: uint8(min(offer.Instances, 255))}
+	p.Began, p.Turn = d.had(offer)
+	d.c.waitlist.Add(p, now)
 	return d.told(offer, b.ID)
 }
 

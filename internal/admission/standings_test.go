@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/turns"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -77,31 +78,27 @@ func decisionOn(t *testing.T, c *Controller, req Request) *decision {
 // asAnew compares the standings for a request, and returns 1 if they were kept.
 func asAnew(t *testing.T, c *Controller, req Request, model string) (kept int) {
 	d, now := decisionOn(t, c, req), c.Now()
-	before := c.standings.last[model]
-	got := d.contestFor(model, now)
-	if before != nil && before.contest == got.contest {
-		kept = 1
+	in, who := d.setting(now), turns.Asker{Caller: scheduler.CallerOf(req.Caller), Since: now, Began: fair.Unknown}
+	before := c.turns.Standings(in, model)
+	kept = 1
+	if before.From == now {
+		kept = 0
 	}
-	clear(c.standings.last)
-	want := d.contestFor(model, now)
-	if before != nil {
-		c.standings.last[model] = before
-	}
-	require.Equal(t, want.on, got.on)
-	require.Equal(t, want.tokens, got.tokens)
-	require.Equal(t, want.of, got.of)
-	require.Equal(t, want.all, got.all)
+	had := c.turns.Turns(in, who, model, d.demand, nil)
+	has := new(turns.Book).Turns(in, who, model, d.demand, nil)
+	got, want := had.On(""), has.On("")
+	require.Equal(t, want.Average(), got.Average())
 	require.Equal(t, want.Waiting(), got.Waiting())
 	for caller := range 7 {
 		who := scheduler.CallerOf(fmt.Sprint("c", caller))
-		of := func(k *contest) []any {
+		of := func(k *turns.Contest) []any {
 			slot := fair.Slot{Caller: who, Cost: 1000, Since: now - 5000}
-			return []any{k.Turn(who), k.Had(who), k.Level(who), k.TurnOf(slot), k.Large(slot), k.Alone(who), k.Behind(who, 0), k.Behind(who, 5000), k.Ahead(who), k.FarBehind(who)}
+			return []any{k.Turn(who), k.Had(who), k.Level(who), k.TurnOf(slot), k.Large(slot), k.Contest.Alone(who), k.Behind(who, 0), k.Behind(who, 5000), k.Ahead(who), k.FarBehind(who)}
 		}
 		require.Equal(t, of(want), of(got))
 	}
 	for _, p := range d.ids {
-		for _, of := range [][2]func(string, string) []scheduler.Booking{{want.before(), got.before()}, {want.first(now), got.first(now)}} {
+		for _, of := range [][2]func(string, string) []scheduler.Booking{{has.Before(), had.Before()}, {has.First(now), had.First(now)}} {
 			require.Equal(t, slices.Clone(of[0](p, model)), slices.Clone(of[1](p, model)))
 		}
 	}
@@ -126,7 +123,7 @@ func TestStandingsCountWhatLiesOnTheirProjects(t *testing.T) {
 			require.NoError(t, err)
 		}
 		req := Request{Caller: "c9", Hash: 99, Models: []string{model}, Demand: scheduler.Demand{Tokens: 10}, Projects: pool[:1]}
-		decisionOn(t, c, req).contestFor(model, c.Now())
+		decisionOn(t, c, req).turnsFor(model, nil, c.Now())
 		p := c.waitlist.Waiting(2, c.Now()+1000)
 		require.NotNil(t, p)
 		c.waitlist.TellAgain(p, waitlist.Place{Project: "p1", Model: model}, p.Start, c.Now())

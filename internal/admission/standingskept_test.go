@@ -2,7 +2,6 @@ package admission
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/turns"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -71,19 +71,24 @@ func (k *kept) at(seconds float64) scheduler.Instant {
 }
 
 // now returns the standings on the first project, in the eyes of a request that nobody knows, now.
-func (k *kept) now() *standings { return k.then(k.Now()) }
+func (k *kept) now() *turns.Standings { return k.then(k.Now()) }
 
 // then returns them as of another instant.
-func (k *kept) then(at scheduler.Instant) *standings {
-	return decisionOn(k.T, k.Controller, k.request("somebody", 1)).standings(keptModel, at)
+func (k *kept) then(at scheduler.Instant) *turns.Standings {
+	return standings(decisionOn(k.T, k.Controller, k.request("somebody", 1)), at)
 }
 
 func (k *kept) sleepUntil(seconds float64) { time.Sleep(k.at(seconds).Sub(k.Now())) }
 
+// standings returns those for a decision as of an instant.
+func standings(d *decision, at scheduler.Instant) *turns.Standings {
+	return d.c.turns.Standings(d.setting(at), keptModel)
+}
+
 // had is what a caller has had in the eyes of others.
-func had(s *standings, caller string, now scheduler.Instant) fair.Cost {
+func had(s *turns.Standings, caller string, now scheduler.Instant) fair.Cost {
 	who := scheduler.CallerOf(caller)
-	return s.contest.With(fair.Slot{Caller: who, Since: now, Began: 0}, now).Had(who)
+	return s.All.With(fair.Slot{Caller: who, Since: now, Began: 0}, now).Had(who)
 }
 
 // A booking that is over without anybody having changed the project isn't one that somebody
@@ -95,15 +100,15 @@ func TestStandingsEndWithABooking(t *testing.T) {
 		require.True(t, booked.Booked)
 		require.Greater(t, k.asks("b", false).Start, booked.Start.Add(k.rules.Hold+time.Second))
 		k.sleepUntil(50)
-		assert.Equal(t, 2, k.now().contest.Waiting())
+		assert.Equal(t, 2, k.now().All.Waiting())
 		assert.Same(t, k.now(), k.now(), "nothing has changed")
 		end := booked.Start.Add(k.rules.Hold)
-		require.Equal(t, end+1, k.now().until)
-		assert.Equal(t, 2, k.then(end).contest.Waiting(), "the last millisecond of its hold")
-		assert.Equal(t, 1, k.then(end+1).contest.Waiting())
+		assert.Same(t, k.now(), k.then(end))
+		assert.Equal(t, 2, k.then(end).All.Waiting(), "the last millisecond of its hold")
+		assert.Equal(t, 1, k.then(end+1).All.Waiting())
 		k.sleepUntil(70)
-		assert.Equal(t, 1, k.now().contest.Waiting(), "nobody came for what was booked")
-		assert.Equal(t, 2, k.then(k.at(55)).contest.Waiting(), "whose decision began before that")
+		assert.Equal(t, 1, k.now().All.Waiting(), "nobody came for what was booked")
+		assert.Equal(t, 2, k.then(k.at(55)).All.Waiting(), "whose decision began before that")
 	})
 }
 
@@ -134,11 +139,11 @@ func TestStandingsEndWithLimits(t *testing.T) {
 	inKept(t, 1, func(k *kept) {
 		assert.Nil(t, k.asks("a", false))
 		k.asks("b", false)
-		before := k.now().contest.Of(1, 0)
+		before := k.now().All.Of(1, 0)
 		k.rules = keptRules(2)
 		d := decisionOn(t, k.Controller, k.request("somebody", 1))
 		d.rules = k.rules
-		assert.Equal(t, before/2, d.standings(keptModel, k.Now()).contest.Of(1, 0))
+		assert.Equal(t, before/2, standings(d, k.Now()).All.Of(1, 0))
 	})
 }
 
@@ -150,13 +155,13 @@ func TestStandingsEndWithAMove(t *testing.T) {
 			_, _, err := k.Admit(t.Context(), req)
 			require.NoError(t, err)
 		}
-		assert.Equal(t, 1, k.now().contest.Waiting(), "one on each")
+		assert.Equal(t, 1, k.now().All.Waiting(), "one on each")
 		for hash := uint64(3); hash <= 4; hash++ {
 			if p := k.waitlist.Waiting(hash, k.Now()+1000); p.At.Project == "p1" {
 				k.waitlist.TellAgain(p, waitlist.Place{Project: "p0", Model: keptModel}, p.Start, k.Now())
 			}
 		}
-		assert.Equal(t, 2, k.now().contest.Waiting())
+		assert.Equal(t, 2, k.now().All.Waiting())
 	})
 }
 
@@ -170,20 +175,9 @@ func TestStandingsOfAHolder(t *testing.T) {
 		d.bookings(func(_, _ string, b scheduler.Booking) { d.held = b.ID })
 		require.NotZero(t, d.held)
 		others := k.now()
-		assert.Equal(t, 2, others.contest.Waiting())
-		assert.Equal(t, 1, d.standings(keptModel, k.Now()).contest.Waiting())
+		assert.Equal(t, 2, others.All.Waiting())
+		assert.Equal(t, 1, standings(d, k.Now()).All.Waiting())
 		assert.Same(t, others, k.now())
-	})
-}
-
-// However many models are asked for, standings are kept of few.
-func TestStandingsAreBounded(t *testing.T) {
-	inKept(t, 1, func(k *kept) {
-		for i := range 3 * maxStandings {
-			decisionOn(t, k.Controller, k.request("a", 1)).standings(fmt.Sprint("m", i), k.Now())
-			assert.LessOrEqual(t, len(k.standings.last), maxStandings)
-		}
-		assert.NotEmpty(t, k.standings.last)
 	})
 }
 

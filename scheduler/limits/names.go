@@ -34,6 +34,13 @@ func SameFeature(a, b string) bool {
 	return ok && is && feature == same && model != "" && other != ""
 }
 
+// OfSeveralModels reports whether requests for several models weigh on a calendar: a feature's of whatever model, the
+// project's, or a model's that answers for others.
+func OfSeveralModels(name string) bool {
+	model, _, ok := ofFeature(name)
+	return IsModel(name) || name == OfProject || ok && model == ""
+}
+
 // EachModel stands for any model in the name of a feature's calendar, in [Rules].Specs.
 const EachModel = "*"
 

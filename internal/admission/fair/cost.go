@@ -13,8 +13,12 @@ const window = 1_000_000
 // costs the same on whichever of them it is counted.
 type Price struct{ requests, tokens int64 }
 
-// Add adds the limits of a calendar. What isn't limited costs nothing.
+// Add adds the limits of a calendar. What isn't limited costs nothing. Where only the requests of a day are, these are its
+// window's.
 func (p *Price) Add(l scheduler.Limits) {
+	if l.RPM <= 0 && l.TPM <= 0 {
+		l.RPM = l.RPD
+	}
 	p.requests += max(l.RPM, 0)
 	p.tokens += max(l.TPM, 0)
 }

@@ -8,7 +8,8 @@
 // served least, divided by its weight. What counts is the tokens and the requests, as parts
 // of what the pool takes in a window ([Price]), so that they are one currency. What each
 // was served is kept by the projects (scheduler.Service), in the write that admits it, so
-// every instance knows. Who waits at other instances the projects keep too ([Contest.Elsewhere]).
+// every instance knows. There is a contest for each calendar that callers wait for: a model's, or one that several models share
+// (package turns). Who waits at other instances the projects keep too ([Contest.Elsewhere]).
 //
 // The turn of a request is what its caller has had, has booked, and was promised for
 // requests that have waited for longer. Promises with an earlier turn are in its way, later

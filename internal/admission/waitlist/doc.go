@@ -14,4 +14,5 @@
 //   - others.go: what other instances learn: which callers wait here, and short hashes of their requests
 //   - room.go: who is forgotten where there are too many
 //   - late.go: who may come after the hold of that, for which somebody came, and who mostly does
+//   - promise.go: what one request was told, and on which calendars that counts
 package waitlist

@@ -19,6 +19,7 @@ type Line struct {
 	// Promises are those first that have waited for longest.
 	Promises []*Promise
 
+	calendar    string
 	projects    map[string]Stretch
 	from, until scheduler.Instant // when it is right, if nobody comes
 }
@@ -42,11 +43,13 @@ func (x *Line) Within(those func(project string) bool) bool {
 	return true
 }
 
-// Has reports whether a promise is among them.
-func (x *Line) Has(p *Promise) bool {
-	_, ok := slices.BinarySearchFunc(x.Promises, p, byAge)
-	return ok
+// Number returns which of them a promise is, and whether it is one of them.
+func (x *Line) Number(p *Promise) (number int, ok bool) {
+	return slices.BinarySearchFunc(x.Promises, p, byAge)
 }
+
+// Demand returns what one of them weighs on the line's calendar.
+func (x *Line) Demand(number int) scheduler.Demand { return x.Promises[number].slot(x.calendar).Demand }
 
 // Tomorrow returns which promises, by number, are before one more of a caller that is told of another day: of those that
 // were told of it too all of its own, and as many of each other's as it then has, by their weights. An instance
@@ -65,31 +68,34 @@ func (x *Line) Tomorrow(caller uint32, weight func(caller uint32) int64) (before
 	}
 }
 
-// WaitingFor returns the promises for a model whose callers are expected to come. Who hasn't
+// WaitingFor returns the promises for a calendar, a model's or one that several models share, whose callers are expected to come. Who hasn't
 // come a second after its time counts as one that doesn't for what else its caller was told,
 // until it does.
-func (l *List) WaitingFor(model string, now scheduler.Instant) *Line {
+func (l *List) WaitingFor(calendar string, now scheduler.Instant) *Line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if line := l.lines[model]; line != nil && line.from <= now && now < line.until {
+	if line := l.lines[calendar]; line != nil && line.from <= now && now < line.until {
 		return line
 	}
-	for at := range l.slots {
-		if at.Model == model {
-			l.expire(at, now)
-		}
+	at := make(map[Place]bool)
+	for _, p := range l.queues[calendar] {
+		at[p.At] = true
 	}
-	line := l.line(l.queues[model], now)
-	if len(l.queues[model]) > 0 { // though nobody may be expected
-		l.lines[model] = line
+	for place := range at {
+		l.expire(place, now)
+	}
+	line := l.line(calendar, now)
+	if len(l.queues[calendar]) > 0 { // though nobody may be expected
+		l.lines[calendar] = line
 	}
 	return line
 }
 
-// line makes a line of a queue. The lock is held.
-func (l *List) line(queue []*Promise, now scheduler.Instant) *Line {
+// line makes a line of a calendar's queue. The lock is held.
+func (l *List) line(calendar string, now scheduler.Instant) *Line {
+	queue := l.queues[calendar]
 	l.lineups++
-	line := &Line{Of: l.lineups, Promises: make([]*Promise, 0, len(queue)), projects: make(map[string]Stretch), from: now, until: scheduler.Never}
+	line := &Line{Of: l.lineups, calendar: calendar, Promises: make([]*Promise, 0, len(queue)), projects: make(map[string]Stretch), from: now, until: scheduler.Never}
 	if l.trusting(now) {
 		line.until = l.foreign + elsewhere
 	}
@@ -120,7 +126,7 @@ func (l *List) line(queue []*Promise, now scheduler.Instant) *Line {
 		slices.SortFunc(s.Numbers, byStart)
 		s.Slots = make([]scheduler.Booking, 0, len(s.Numbers))
 		for _, i := range s.Numbers {
-			s.Slots = append(s.Slots, line.Promises[i].Booking)
+			s.Slots = append(s.Slots, line.Promises[i].slot(calendar))
 		}
 		line.projects[project] = s
 	}
@@ -149,11 +155,15 @@ func (l *List) TellAgain(p *Promise, at Place, start, now scheduler.Instant, als
 	next := *was
 	next.Told, next.Early = now, next.Early || p.Early
 	if next.At == at && next.Start == start {
-		j, _ := slices.BinarySearchFunc(l.queues[at.Model], &next, byAge)
-		l.slots[at][i], l.queues[at.Model][j] = &next, &next
+		l.slots[at][i] = &next
+		for _, calendar := range next.calendars() {
+			j, _ := slices.BinarySearchFunc(l.queues[calendar], &next, byAge)
+			l.queues[calendar][j] = &next
+		}
 		if next.Early == was.Early {
 			return
 		}
+		l.renew(&next)
 	} else {
 		l.drop(p.At, func(x *Promise) bool { return x.ID == p.ID })
 		next.At, next.Start, next.Also = at, start, also
@@ -187,7 +197,7 @@ func (l *List) moved(line *Line, was, is *Promise, now scheduler.Instant) *Line 
 	}
 	next.projects = maps.Clone(line.projects)
 	next.projects[was.At.Project] = next.projects[was.At.Project].without(i)
-	next.projects[is.At.Project] = next.projects[is.At.Project].with(i, is.Booking)
+	next.projects[is.At.Project] = next.projects[is.At.Project].with(i, is.slot(line.calendar))
 	return &next
 }
 

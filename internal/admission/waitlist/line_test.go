@@ -16,20 +16,24 @@ import (
 // moved since, and however much time has passed.
 func TestLineIsAsAnew(t *testing.T) {
 	race.Skip(t)
-	kept := 0
+	kept, feature := 0, scheduler.OfFeature("", "search")
 	for seed := range uint64(5) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		l := New(scheduler.DefaultHold)
 		now := scheduler.Instant(1_000_000_000_000)
 		ids := []uint64{0}
 		some := func() uint64 { return ids[rnd.IntN(len(ids))] }
+		// What a third of them are for weighs on a calendar of both models, and some on the other model's.
+		also := func() []scheduler.Weight {
+			return [][]scheduler.Weight{nil, {{On: feature, Demand: scheduler.Demand{Tokens: rnd.Int64N(100)}}}, {{On: "m1"}, {On: feature}, {On: feature}}}[rnd.IntN(3)]
+		}
 		place := func() Place { return Place{fmt.Sprint("p", rnd.IntN(3)), fmt.Sprint("m", rnd.IntN(2))} }
 		for step := range 1200 {
 			switch rnd.IntN(8) {
 			case 0, 1:
 				p := Promise{
 					Booking: scheduler.Booking{ID: rnd.Uint64(), Hash: rnd.Uint64N(200), Start: now + scheduler.Instant(rnd.IntN(90_000)), Since: now - scheduler.Instant(rnd.IntN(3)*1000)},
-					At:      place(), Caller: fmt.Sprint("c", rnd.IntN(8)),
+					At:      place(), Caller: fmt.Sprint("c", rnd.IntN(8)), Also: also(),
 				}
 				ids = append(ids, p.ID)
 				l.Add(p, now)
@@ -43,7 +47,11 @@ func TestLineIsAsAnew(t *testing.T) {
 					if rnd.IntN(3) == 0 {
 						at = place()
 					}
-					l.TellAgain(p, at, start, now)
+					weighs := p.Also
+					if at != p.At || start != p.Start {
+						weighs = also()
+					}
+					l.TellAgain(p, at, start, now, weighs...)
 				}
 			case 4:
 				l.Take(some(), now)
@@ -59,13 +67,13 @@ func TestLineIsAsAnew(t *testing.T) {
 			if rnd.IntN(3) > 0 {
 				continue
 			}
-			for _, model := range []string{"m0", "m1"} {
+			for _, model := range []string{"m0", "m1", feature} {
 				before := l.lines[model]
 				line := l.WaitingFor(model, now)
 				if line == before {
 					kept++
 				}
-				anew := l.line(l.queues[model], now)
+				anew := l.line(model, now)
 				require.True(t, slices.Equal(anew.Promises, line.Promises) || sameButTold(anew.Promises, line.Promises), "step %d", step)
 				require.Len(t, line.Promises, len(line.On("p0").Slots)+len(line.On("p1").Slots)+len(line.On("p2").Slots))
 				for project := range anew.projects {
@@ -73,8 +81,9 @@ func TestLineIsAsAnew(t *testing.T) {
 					require.Equal(t, starts(anew.On(project).Slots), starts(got.Slots), "step %d", step)
 					for i, n := range got.Numbers {
 						p := line.Promises[n]
-						require.Equal(t, p.Booking, got.Slots[i])
+						require.Equal(t, p.slot(model), got.Slots[i])
 						require.Equal(t, project, p.At.Project)
+						require.Contains(t, p.calendars(), model)
 					}
 				}
 			}

@@ -25,7 +25,7 @@ func (l *List) Share(project string, now scheduler.Instant, some bool) scheduler
 }
 
 // gather finds out which callers are expected to come for what they were told, if that was long ago, so that other instances know
-// whose turns there are beside those of their own: of each model those that have waited for longest, and as many of one as of another
+// whose turns there are beside those of their own: of each calendar those that have waited for longest, and as many of one as of another
 // where a project doesn't keep all. Who waits is known for a window, or until its last time and the hold are over, if that
 // is earlier. The list isn't changed once it is gathered. The lock is held.
 func (l *List) gather(now scheduler.Instant) {
@@ -34,12 +34,12 @@ func (l *List) gather(now scheduler.Instant) {
 	}
 	l.gathered, l.waiters = now, nil
 	clear(l.knows)
-	models := make([][]scheduler.Waiter, 0, len(l.queues))
-	for model, queue := range l.queues {
-		models = append(models, l.waitersOf(model, queue, now))
+	of := make([][]scheduler.Waiter, 0, len(l.queues))
+	for calendar, queue := range l.queues {
+		of = append(of, l.waitersOf(calendar, queue, now))
 	}
 	for nth := range scheduler.MaxWaiters {
-		for _, all := range models {
+		for _, all := range of {
 			if nth < len(all) && len(l.waiters) < scheduler.MaxWaiters {
 				l.waiters = append(l.waiters, all[nth])
 			}
@@ -47,9 +47,9 @@ func (l *List) gather(now scheduler.Instant) {
 	}
 }
 
-// waitersOf returns who waits for a model: of many those that have waited for longest. The lock is held.
-func (l *List) waitersOf(model string, queue []*Promise, now scheduler.Instant) (all []scheduler.Waiter) {
-	name, of := scheduler.NameOf(model), make(map[uint32]int)
+// waitersOf returns who waits for a calendar: of many those that have waited for longest. The lock is held.
+func (l *List) waitersOf(calendar string, queue []*Promise, now scheduler.Instant) (all []scheduler.Waiter) {
+	name, of := scheduler.NameOf(calendar), make(map[uint32]int)
 	for _, p := range queue {
 		if l.over(p.Start, now) || !l.returns.Of(p.Caller).Comes(p.ID, 4) {
 			continue

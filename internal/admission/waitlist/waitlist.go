@@ -1,12 +1,10 @@
 package waitlist
 
 import (
-	"cmp"
 	"slices"
 	"sync"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/returns"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -32,33 +30,14 @@ const Early = scheduler.Instant(1000)
 // that are known comes after 375 ms or more.
 const parallel = scheduler.Instant(100)
 
-// A Place is the calendar of a model of a project.
-type Place struct{ Project, Model string }
-
-// A Promise is what one request was told: a slot that isn't kept for it, and counts
-// only for what others are told.
-type Promise struct {
-	scheduler.Booking
-	At     Place
-	Also   []scheduler.Weight // what it weighs on other calendars
-	Caller string
-	Tag    uint32            // of the caller
-	Late   uint16            // how late that came for others, in milliseconds
-	Early  bool              // it has come back before its time
-	Tells  uint8             // where it was told of another day: how many instances tell times of that; 0: it wasn't
-	Began  fair.Cost         // what it had had when its request was first told to wait
-	Order  uint64            // in which they were made; the lower is the older
-	Told   scheduler.Instant // when last
-}
-
 // A List is the promises of this instance.
 type List struct {
 	hold time.Duration
 
 	mu       sync.Mutex
 	slots    map[Place][]*Promise              // never changed
-	queues   map[string][]*Promise             // by model, those that have waited for longest first
-	lines    map[string]*Line                  // by model, as last asked for; none: who is expected has changed since
+	queues   map[string][]*Promise             // by calendar, a model's or one that several models share, those that have waited for longest first
+	lines    map[string]*Line                  // by such a calendar, as last asked for; none: who is expected has changed since
 	lineups  uint64                            // lines so far in which others were expected
 	byHash   map[uint64][]Place                // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
@@ -128,13 +107,15 @@ func (l *List) Add(p Promise, now scheduler.Instant) {
 
 // put puts a promise into the list. The lock is held.
 func (l *List) put(p *Promise) {
-	delete(l.lines, p.At.Model)
+	l.renew(p)
 	l.kept++
 	l.of[p.Caller]++
 	l.slots[p.At] = append(l.slots[p.At], p)
-	queue := l.queues[p.At.Model]
-	i, _ := slices.BinarySearchFunc(queue, p, byAge)
-	l.queues[p.At.Model] = slices.Insert(queue, i, p)
+	for _, calendar := range p.calendars() {
+		queue := l.queues[calendar]
+		i, _ := slices.BinarySearchFunc(queue, p, byAge)
+		l.queues[calendar] = slices.Insert(queue, i, p)
+	}
 	if p.Hash == 0 {
 		return
 	}
@@ -144,6 +125,13 @@ func (l *List) put(p *Promise) {
 		unshared = unshared[n:]
 	}
 	l.unshared[p.At.Project] = unshared
+}
+
+// renew has the lines made anew on which a promise lies. The lock is held.
+func (l *List) renew(p *Promise) {
+	for _, calendar := range p.calendars() {
+		delete(l.lines, calendar)
+	}
 }
 
 // TellBooking notes that the holder of a booking is told of it.
@@ -204,7 +192,6 @@ func (l *List) drop(id Place, match func(*Promise) bool) (dropped []*Promise) {
 	if !slices.ContainsFunc(l.slots[id], match) {
 		return nil
 	}
-	delete(l.lines, id.Model)
 	kept := make([]*Promise, 0, len(l.slots[id]))
 	for _, p := range l.slots[id] {
 		if !match(p) {
@@ -212,16 +199,19 @@ func (l *List) drop(id Place, match func(*Promise) bool) (dropped []*Promise) {
 			continue
 		}
 		dropped = append(dropped, p)
+		l.renew(p)
 		l.kept--
 		if l.of[p.Caller]--; l.of[p.Caller] == 0 {
 			delete(l.of, p.Caller)
 		}
-		queue := l.queues[p.At.Model]
-		if i, ok := slices.BinarySearchFunc(queue, p, byAge); ok {
-			queue = slices.Delete(queue, i, i+1)
-		}
-		if l.queues[p.At.Model] = queue; len(queue) == 0 {
-			delete(l.queues, p.At.Model)
+		for _, calendar := range p.calendars() {
+			queue := l.queues[calendar]
+			if i, ok := slices.BinarySearchFunc(queue, p, byAge); ok {
+				queue = slices.Delete(queue, i, i+1)
+			}
+			if l.queues[calendar] = queue; len(queue) == 0 {
+				delete(l.queues, calendar)
+			}
 		}
 		places := l.byHash[p.Hash]
 		if i := slices.Index(places, id); i >= 0 {
@@ -275,21 +265,6 @@ func (l *List) Promised(project, calendar string, now scheduler.Instant, who Ask
 	return out
 }
 
-// On appends what a promise weighs on a calendar, if it does.
-func (p *Promise) On(out []scheduler.Booking, calendar string) []scheduler.Booking {
-	if p.At.Model == calendar {
-		return append(out, p.Booking)
-	}
-	for _, w := range p.Also {
-		if w.On == calendar {
-			b := p.Booking
-			b.Demand.Requests, b.Demand.Tokens = w.Demand.Requests, w.Demand.Tokens
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
 // Of returns the slots that a caller was told, wherever they lie, but for one.
 func (l *List) Of(caller string, except uint64, now scheduler.Instant) (out []scheduler.Booking) {
 	l.mu.Lock()
@@ -304,31 +279,18 @@ func (l *List) Of(caller string, except uint64, now scheduler.Instant) (out []sc
 	return out
 }
 
-// Waits reports whether anything was promised of a model.
-func (l *List) Waits(model string) bool {
+// Waits reports whether anything was promised of a calendar, a model's or one that several models share.
+func (l *List) Waits(calendar string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.queues[model]) > 0
+	return len(l.queues[calendar]) > 0
 }
 
-// Others reports whether anything was promised of a model to other callers than that one.
-func (l *List) Others(model string, than uint32) bool {
+// Others reports whether anything was promised of it to other callers than that one.
+func (l *List) Others(calendar string, than uint32) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.queues[model], func(p *Promise) bool { return p.Tag != than })
-}
-
-// Overdue reports whether the caller hasn't come a second after its time.
-func (p *Promise) Overdue(now scheduler.Instant) bool { return p.Start < now-Early }
-
-// Missed reports whether it hasn't come either a second after it is as late as it came for others.
-func (p *Promise) Missed(now scheduler.Instant) bool {
-	return p.Overdue(now - scheduler.Instant(p.Late))
-}
-
-// byAge compares promises by how long their requests have waited.
-func byAge(a, b *Promise) int {
-	return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Order, b.Order))
+	return slices.ContainsFunc(l.queues[calendar], func(p *Promise) bool { return p.Tag != than })
 }
 
 // each calls f with every slot of a hash. The lock is held.
@@ -344,10 +306,6 @@ func (l *List) each(hash uint64, f func(p *Promise)) {
 			}
 		}
 	}
-}
-
-func (id Place) compare(o Place) int {
-	return cmp.Or(cmp.Compare(id.Project, o.Project), cmp.Compare(id.Model, o.Model))
 }
 
 // TakeStarted forgets and returns the oldest slot of a request hash that has started; nil if none has.
