@@ -36,10 +36,8 @@ func TestTurnsOfModelsThatShareACalendar(t *testing.T) {
 	for name, also := range onBoth {
 		for _, c := range []sharers{
 			{flood: second, polite: first, several: 5, least: 40},
-			{flood: second, polite: first, hammers: true, several: 5, least: 40},
 			{flood: second, polite: first, hammers: true, book: true, several: 5, least: 38},
 			{flood: first, polite: second, several: 5, least: 40},
-			{flood: first, polite: second, hammers: true, several: 5, least: 40},
 			{flood: first, polite: second, hammers: true, book: true, several: 5, least: 38},
 			{flood: second, polite: first, several: 1, least: 8},
 			{flood: second, polite: first, several: 5, apart: true, least: 65},
