@@ -1,6 +1,7 @@
 package admission_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,7 +149,7 @@ func TestWhoWaitsElsewhereCounts(t *testing.T) {
 	for caller, contested := range map[string]bool{"bob": true, "alice": false} {
 		synctest.Test(t, func(t *testing.T) {
 			here := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p"}))
-			waits := scheduler.Waiter{Model: scheduler.NameOf(first), Caller: scheduler.CallerOf(caller), Since: here.Now(), Until: here.Now().Add(time.Minute)}
+			waits := scheduler.Waiter{Model: scheduler.NameOf(first), Caller: scheduler.CallerOf(caller), Since: here.Now(), Until: here.Now().Add(30 * time.Second)}
 			here.shared.Later(here.rules, "p", scheduler.ShareWaitlist{Waiters: []scheduler.Waiter{waits}})
 			here.granted(here.request())
 			states, err := here.shared.View(t.Context(), []string{"p"})
@@ -157,7 +158,12 @@ func TestWhoWaitsElsewhereCounts(t *testing.T) {
 			for range 9 {
 				here.granted(here.request())
 			}
-			assert.Equal(t, contested, here.refused(here.request()).Contested, caller)
+			req := here.request()
+			assert.Equal(t, contested, here.refused(req).Contested, caller)
+			time.Sleep(30 * time.Second)
+			assert.Equal(t, contested, here.refused(req).Contested, caller)
+			time.Sleep(time.Millisecond)
+			assert.False(t, here.wait(req).Contested, "until that is over, though nothing else has changed")
 		})
 	}
 }
@@ -173,4 +179,27 @@ func atOneOfTwo(t *testing.T, of *bench) *bench {
 	b := *of
 	b.Controller = ctl
 	return &b
+}
+
+// Who is far behind is booked at its first refusal, beside a caller or two. In a crowd it has to come back first: whose turn it is changes
+// before a booking is due, and what is kept stands idle.
+func TestWhoIsKeptAtOnce(t *testing.T) {
+	for others, kept := range map[int]bool{1: true, 3: false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p"}))
+			callers := []string{"bob", "carol", "dave"}
+			for i, caller := range append(slices.Repeat(callers, 3), "alice") {
+				take := scheduler.Reserve{Model: first, Demand: scheduler.Demand{Tokens: 10}, ID: uint64(i + 1), Caller: caller, Contested: true}
+				result, err := b.shared.Apply(t.Context(), b.rules, "p", take)
+				require.NoError(t, err)
+				require.Equal(t, scheduler.Admitted, result.Verdict)
+			}
+			for _, caller := range callers[:others] {
+				req := b.request()
+				req.Caller = caller
+				assert.False(t, b.refused(req).Booked, caller)
+			}
+			assert.Equal(t, kept, b.refused(b.request()).Booked, "beside %d", others)
+		})
+	}
 }

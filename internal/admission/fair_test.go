@@ -431,3 +431,25 @@ func TestWhoAsksForABookingTakesNothingThatWasTold(t *testing.T) {
 		assert.True(t, b.granted(asks).Booked)
 	})
 }
+
+// Nor does one that comes back and asks for a booking, if it has had more.
+func TestWhoComesBackForABookingTakesNothingThatWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 4)
+		for _, req := range []admission.Request{b.others(), b.request(), b.others(), b.request()} {
+			b.granted(req)
+			time.Sleep(10 * time.Second)
+		}
+		mine, theirs := b.request(), b.others()
+		at := b.refused(mine).Start
+		assert.Equal(t, at, b.refused(theirs).Start, "it has had less")
+		b.until(at)
+		mine.Book = true
+		wait := b.refused(mine)
+		assert.True(t, wait.Booked)
+		assert.Equal(t, 10*time.Second, b.left(wait))
+		b.granted(theirs)
+		b.until(wait.Start)
+		assert.True(t, b.granted(mine).Booked)
+	})
+}
