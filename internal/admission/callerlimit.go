@@ -5,44 +5,19 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/ownlimits"
 	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// A caller's own limits are kept like those of a project, in a document of their
-// own with one calendar: RPM, TPM and RPD mean the same. They are looked at beside
-// the projects' and committed before them, so a caller that has limits costs one
-// write more, and one that has none costs nothing. The two commits are not one
-// transaction: that would deadlock, and make the caller's document hot. If the second is
-// refused the first is given back. In this order, what a caller's requests take from each
-// other they take from nobody else: of a hundred at once that are one too many, none has
-// a project's slot even for as long as giving it back takes. Nothing is booked there; but
-// a caller is promised and booked by the projects only what its own limits let it use.
-
-// callerModel names the only calendar of a caller's document.
-const callerModel = "all"
-
-// callerDocument is the ID of a caller's document. No project's ID has the sign.
-func callerDocument(caller string) string { return "caller=" + caller }
-
-// callerRules returns the rules of every caller that has limits.
-func callerRules(limits map[string]scheduler.Override, rules *scheduler.Rules) map[string]*scheduler.Rules {
-	out := make(map[string]*scheduler.Rules, len(limits))
-	unlimited := scheduler.Unlimited
-	for name, o := range limits {
-		for _, limit := range []**int64{&o.RPM, &o.TPM, &o.RPD} {
-			if *limit == nil {
-				*limit = &unlimited
-			}
-		}
-		own := *rules
-		own.Policy = scheduler.NewPolicy([]string{callerModel}, map[string]scheduler.Override{callerModel: o})
-		own.Specs = nil // nothing else is counted there, so nothing else need be kept
-		out[name] = &own
-	}
-	return out
-}
+// A caller's own limits are kept like those of a project, in a document of their own with one calendar: RPM, TPM and
+// RPD mean the same. They are looked at beside the projects' and committed before them, so a caller that has limits
+// costs one write more, and one that has none costs nothing. The two commits are not one transaction: that would
+// deadlock, and make the caller's document hot. If the second is refused the first is given back. In this order, what
+// a caller's requests take from each other they take from nobody else: of a hundred at once that are one too many,
+// none has a project's slot even for as long as giving it back takes. Nothing is booked there, but what is to be is
+// announced: a caller is promised and booked by the projects only what its own limits let it use.
 
 // A CallerLimit is the place of one request in its caller's own limits, however
 // often it is admitted. The nil one is that of a caller without limits.
@@ -93,7 +68,7 @@ func (l *CallerLimit) Check(ctx context.Context) (*Wait, error) {
 	offer, state, err := l.plan(ctx, scheduler.Request{})
 	if err == nil && !offer.Now() {
 		// Before anybody is refused, what may be stale is read.
-		if err = l.c.store.Refresh(ctx, []string{callerDocument(l.caller)}, false); err == nil {
+		if err = l.c.store.Refresh(ctx, []string{ownlimits.Document(l.caller)}, false); err == nil {
 			offer, state, err = l.plan(ctx, scheduler.Request{})
 		}
 	}
@@ -102,7 +77,7 @@ func (l *CallerLimit) Check(ctx context.Context) (*Wait, error) {
 		return nil, err
 	case offer.Start == scheduler.Never:
 		e := &TooLargeError{Caller: true, Tokens: l.demand.Tokens, Requests: max(1, l.demand.Requests)}
-		e.allow(state.Calendar(callerModel), l.rules, l.c.Now())
+		e.allow(state.Calendar(ownlimits.Model), l.rules, l.c.Now())
 		return nil, e
 	}
 	return l.wait(offer.Start, offer.Cause, state), nil
@@ -113,6 +88,10 @@ func (l *CallerLimit) Check(ctx context.Context) (*Wait, error) {
 func (l *CallerLimit) beside(ctx context.Context, start scheduler.Instant, slots []scheduler.Booking) (*Wait, error) {
 	if l.taken() {
 		return nil, nil
+	}
+	// The caller may have been served by another instance since.
+	if err := l.c.store.Refresh(ctx, []string{ownlimits.Document(l.caller)}, false); err != nil {
+		return nil, err
 	}
 	offer, state, err := l.plan(ctx, scheduler.Request{
 		From: start, Queue: true, Waitlist: func(string, string) []scheduler.Booking { return slots },
@@ -126,13 +105,37 @@ func (l *CallerLimit) beside(ctx context.Context, start scheduler.Instant, slots
 	return l.wait(offer.Start, offer.Cause, state), nil
 }
 
+// announce announces a booking, and returns the wait that the limits demand of it beside what the caller was
+// promised or has booked, as far as this instance knows, and what others announced before.
+func (l *CallerLimit) announce(ctx context.Context, booking uint64, start scheduler.Instant, slots []scheduler.Booking) (*Wait, error) {
+	if l.taken() {
+		return nil, nil
+	}
+	id := ownlimits.Document(l.caller)
+	if _, err := l.c.store.Apply(ctx, l.rules, id, ownlimits.Announce(booking, start)); err != nil {
+		return nil, err
+	}
+	states, err := l.c.store.View(ctx, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	return l.beside(ctx, start, append(slots, ownlimits.Before(states[0], booking, l.demand, slots, l.c.Now())...))
+}
+
+// withdraw says that nothing came of a booking that was announced, or nothing comes any more.
+func (l *CallerLimit) withdraw(booking uint64) {
+	if l != nil {
+		l.c.store.Later(l.rules, ownlimits.Document(l.caller), ownlimits.Withdraw(booking))
+	}
+}
+
 func (l *CallerLimit) plan(ctx context.Context, req scheduler.Request) (scheduler.Offer, *scheduler.Project, error) {
-	id := callerDocument(l.caller)
+	id := ownlimits.Document(l.caller)
 	states, err := l.c.store.View(ctx, []string{id})
 	if err != nil {
 		return scheduler.Offer{}, nil, err
 	}
-	req.Chain, req.Demand = []string{callerModel}, l.demand
+	req.Chain, req.Demand = []string{ownlimits.Model}, l.demand
 	offer, _ := scheduler.Plan(l.rules, l.c.Now(), []scheduler.Candidate{{ID: id, State: states[0]}}, req, rand.IntN)
 	return offer, states[0], nil
 }
@@ -140,7 +143,7 @@ func (l *CallerLimit) plan(ctx context.Context, req scheduler.Request) (schedule
 func (l *CallerLimit) wait(start scheduler.Instant, cause scheduler.Cause, state *scheduler.Project) *Wait {
 	return &Wait{
 		Start: start, Cause: cause, Caller: l.caller,
-		Limit: state.Calendar(callerModel).EffectiveLimits(l.rules, l.c.Now()),
+		Limit: state.Calendar(ownlimits.Model).EffectiveLimits(l.rules, l.c.Now()),
 	}
 }
 
@@ -150,8 +153,8 @@ func (l *CallerLimit) reserve(ctx context.Context, over bool) (*Wait, error) {
 	if l.taken() {
 		return nil, nil
 	}
-	result, err := l.c.store.Apply(ctx, l.rules, callerDocument(l.caller), scheduler.Reserve{
-		Model: callerModel, Demand: l.demand, ID: ticket.NewID(), Over: over,
+	result, err := l.c.store.Apply(ctx, l.rules, ownlimits.Document(l.caller), scheduler.Reserve{
+		Model: ownlimits.Model, Demand: l.demand, ID: ticket.NewID(), Over: over,
 	})
 	if err != nil {
 		return nil, err
@@ -168,8 +171,8 @@ func (l *CallerLimit) Use(ctx context.Context, tokens int64) error {
 	if l == nil || l.reserved == nil {
 		return nil
 	}
-	_, err := l.c.store.Apply(ctx, l.rules, callerDocument(l.caller), scheduler.Use{
-		Model: callerModel, ID: l.reserved.ID, Reserved: *l.reserved, Tokens: tokens,
+	_, err := l.c.store.Apply(ctx, l.rules, ownlimits.Document(l.caller), scheduler.Use{
+		Model: ownlimits.Model, ID: l.reserved.ID, Reserved: *l.reserved, Tokens: tokens,
 	})
 	return err
 }
@@ -180,8 +183,8 @@ func (l *CallerLimit) Settle(tokens int64) {
 	if l == nil || l.reserved == nil {
 		return
 	}
-	l.c.store.Later(l.rules, callerDocument(l.caller), scheduler.Settle{
-		Model: callerModel, ID: l.reserved.ID, Reserved: *l.reserved, Tokens: tokens,
+	l.c.store.Later(l.rules, ownlimits.Document(l.caller), scheduler.Settle{
+		Model: ownlimits.Model, ID: l.reserved.ID, Reserved: *l.reserved, Tokens: tokens,
 	})
 	l.reserved = nil
 }
@@ -192,6 +195,6 @@ func (l *CallerLimit) GiveBack() {
 	if l == nil || l.reserved == nil {
 		return
 	}
-	l.c.store.Later(l.rules, callerDocument(l.caller), scheduler.Cancel{Model: callerModel, ID: l.reserved.ID, Reserved: *l.reserved})
+	l.c.store.Later(l.rules, ownlimits.Document(l.caller), scheduler.Cancel{Model: ownlimits.Model, ID: l.reserved.ID, Reserved: *l.reserved})
 	l.reserved = nil
 }

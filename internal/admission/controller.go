@@ -11,6 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
+	"fluxgate.dev/fluxgate/internal/admission/ownlimits"
 	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/admission/turns"
@@ -67,7 +68,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		store: o.Store, shared: o.Shared, snapshots: snapshots{rules: o.Rules, mode: o.Mode}, signer: ticket.Signer{Key: control.TicketKey}, lateness: lateness.NewCommits(),
 	}
 	rules := c.snapshots.of(control).Rules
-	c.callers, c.weights = callerRules(o.Callers, rules), make(map[uint32]int64, len(o.Weights))
+	c.callers, c.weights = ownlimits.Rules(o.Callers, rules), make(map[uint32]int64, len(o.Weights))
 	for name, w := range o.Weights {
 		c.weights[scheduler.CallerOf(name)] = w
 	}
@@ -154,6 +155,7 @@ func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project)
 	if err := asked.Wait(); err != nil && !released.Load() {
 		return false, fmt.Errorf("release: %w", err)
 	}
+	c.CallerLimit(t.Caller, scheduler.Demand{}).withdraw(t.ID)
 	return released.Load(), nil
 }
 

@@ -47,6 +47,8 @@ type decision struct {
 	model    string
 	promise  *waitlist.Promise // what it was told, and has come back before; nil: nothing
 
+	announced uint64 // what is to be booked for a caller with limits of its own; 0: nothing
+
 	turns    *turns.Turns // of the last plan; nil: there was room, or there is only one caller
 	began    fair.Cost    // what the caller had had when it was first told to wait, on the calendar turn
 	turn     string
@@ -152,17 +154,22 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 	if d.req.Limit == nil || d.promise != nil && !d.books() {
 		return nil, nil
 	}
+	own, err := d.req.Limit.beside(ctx, offer.Start, d.slots())
+	if own == nil {
+		return nil, err
+	}
+	return d.later(ctx, own)
+}
+
+// slots are what the caller was promised here, but for what it comes for, and has booked.
+func (d *decision) slots() []scheduler.Booking {
 	var promised uint64
 	if d.promise != nil {
 		promised = d.promise.ID
 	}
 	slots := d.c.waitlist.Of(d.req.Caller, promised, d.c.Now())
 	d.ownBookings(func(_ string, b scheduler.Booking) { slots = append(slots, b) })
-	own, err := d.req.Limit.beside(ctx, offer.Start, slots)
-	if own == nil {
-		return nil, err
-	}
-	return d.later(ctx, own)
+	return slots
 }
 
 // decide claims what the caller holds, or plans.
@@ -221,7 +228,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 				}
 			}
 		}
-		grant, wait, result, err := d.reserve(ctx, offer, 0)
+		grant, wait, result, err := d.commit(ctx, offer)
 		if err != nil || grant != nil || wait != nil {
 			return grant, wait, err
 		}
@@ -240,6 +247,27 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	offer.Cause, offer.On = last.Cause, last.On
 	return nil, d.tell(offer), nil
+}
+
+// commit commits the slot that was planned. What a caller with limits of its own books it announces before, and what it
+// can't use then isn't booked.
+func (d *decision) commit(ctx context.Context, offer scheduler.Offer) (grant *Grant, wait *Wait, result scheduler.Result, err error) {
+	if d.announced = 0; d.req.Limit != nil && !offer.Now() {
+		d.announced = ticket.NewIDOf(d.req.Caller)
+		defer func() {
+			if wait == nil || !wait.Booked {
+				d.req.Limit.withdraw(d.announced)
+			}
+		}()
+		own, err := d.req.Limit.announce(ctx, d.announced, offer.Start, d.slots())
+		if own != nil {
+			wait, err = d.later(ctx, own)
+		}
+		if own != nil || err != nil {
+			return nil, wait, result, err
+		}
+	}
+	return d.reserve(ctx, offer, 0)
 }
 
 // best is the best offer there is. Before anybody is refused on the strength of
@@ -437,6 +465,7 @@ func (d *decision) elsewhere(ctx context.Context) (*Grant, error) {
 	grant, _, _, err := d.reserve(ctx, offer, 0)
 	if grant != nil {
 		d.c.store.Later(d.rules, d.project, scheduler.Release{Booking: d.held})
+		d.req.Limit.withdraw(d.held)
 	}
 	return grant, err
 }
@@ -444,6 +473,7 @@ func (d *decision) elsewhere(ctx context.Context) (*Grant, error) {
 // drop gives up the booking that the caller holds.
 func (d *decision) drop(ctx context.Context) error {
 	_, err := d.c.store.Apply(ctx, d.rules, d.project, scheduler.Release{Booking: d.held})
+	d.req.Limit.withdraw(d.held)
 	d.held = 0
 	return err
 }

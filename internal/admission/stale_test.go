@@ -160,3 +160,93 @@ func TestBookingsOutliveAKey(t *testing.T) {
 		assert.Equal(t, "second-key-of-p", grant.Key)
 	})
 }
+
+// What a caller was served by one instance counts for what another books for it, though that hasn't seen it yet.
+func TestCallersPlaceNewerThanTheView(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := storage.NewMemory(time.Now)
+		here := limited(t, shared, 1, "p", "q")
+		there := limited(t, &stale{shared, map[string]*scheduler.Project{}}, 1, "p", "q")
+		_, err := there.shared.View(t.Context(), []string{"caller=alice"})
+		require.NoError(t, err)
+		here.granted(here.others())
+		time.Sleep(30 * time.Second)
+		here.granted(here.mine())
+		_, err = there.shared.View(t.Context(), []string{"p", "q"})
+		require.NoError(t, err)
+		there.hash = 1 << 20
+		req := there.mine()
+		req.Book = true
+		wait := there.refused(req)
+		assert.Equal(t, "alice", wait.Caller)
+		assert.False(t, wait.Booked, "she couldn't use it")
+		assert.Equal(t, 61*time.Second, there.left(wait))
+	})
+}
+
+// A slow view shows what its instance has written, and of what others have only what it began with.
+type slowView struct{ *stale }
+
+func (slowView) Refresh(context.Context, []string, bool) error { return nil }
+
+func (s slowView) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	result, err := s.Store.Apply(ctx, rules, id, change)
+	if _, err := s.read(ctx, []string{id}); err != nil {
+		return result, err
+	}
+	return result, err
+}
+
+// Two instances at which a caller asks for bookings at the same time keep it no more than its own limits let it use.
+func TestBookingsOfACallerAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := storage.NewMemory(time.Now)
+		projects := []string{"p", "q", "r", "s"}
+		instances := make([]*bench, 4)
+		for i := range instances {
+			instances[i] = limited(t, shared, 2, projects...)
+			instances[i].hash = uint64(i) << 20
+		}
+		for range projects {
+			instances[0].granted(instances[0].others())
+		}
+		for _, b := range instances {
+			view := slowView{&stale{shared, map[string]*scheduler.Project{}}}
+			rpm := int64(2)
+			*b = *limitedTo(t, view, scheduler.Override{RPM: &rpm}, projects...)
+			_, err := view.View(t.Context(), append([]string{"caller=alice"}, projects...))
+			require.NoError(t, err)
+		}
+		booked := 0
+		for i, b := range instances {
+			b.hash = uint64(i+1) << 20
+			req := b.mine()
+			req.Book = true
+			if wait := b.refused(req); wait.Booked {
+				booked++
+			} else {
+				assert.Equal(t, "alice", wait.Caller)
+			}
+		}
+		assert.Equal(t, 2, booked)
+	})
+}
+
+// What a caller gives back of what it has booked it may book anew, wherever it asks.
+func TestCallerBooksWhatItGaveBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := storage.NewMemory(time.Now)
+		here, there := limited(t, shared, 1, "p"), limited(t, shared, 1, "p")
+		here.granted(here.others())
+		for range 3 {
+			wait := here.booked(here.mine())
+			released, err := here.Release(t.Context(), here.ticket(wait), here.pool)
+			require.NoError(t, err)
+			assert.True(t, released)
+			there.hash = here.hash + 1<<20
+			wait = there.booked(there.mine())
+			_, err = there.Release(t.Context(), there.ticket(wait), there.pool)
+			require.NoError(t, err)
+		}
+	})
+}
