@@ -155,7 +155,9 @@ func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project)
 	if err := asked.Wait(); err != nil && !released.Load() {
 		return false, fmt.Errorf("release: %w", err)
 	}
-	c.CallerLimit(t.Caller, scheduler.Demand{}).withdraw(t.ID)
+	if released.Load() {
+		c.CallerLimit(t.Caller, scheduler.Demand{}).withdraw(t.ID)
+	}
 	return released.Load(), nil
 }
 
