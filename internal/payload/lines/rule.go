@@ -34,7 +34,7 @@ const (
 
 // keys are what members name whose values are IDs, by their kinds, and kinds are those.
 var (
-	keys  = map[string]byte{references.Files: file, references.VectorStores: store, references.Containers: container}
+	keys  = map[string]byte{references.Files: file, references.VectorStores: store, references.Containers: container, references.Responses: earlier}
 	kinds = map[byte]string{file: references.Files, store: references.VectorStores, container: references.Containers}
 )
 

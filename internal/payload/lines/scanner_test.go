@@ -93,6 +93,7 @@ func TestScanForOpenAI(t *testing.T) {
 		line(`{"previousResponseID":{"x":1,"y":"resp_1"},"fileId":"file-a"}`):        {"files/file-a"},
 		line(`{"PREVIOUS_RESPONSE_ID":"resp_1","Conversation":["conv_1"]}`):          {"responses/resp_1", "conversations/conv_1"},
 		line(`{"file_ids":[{"id":"file-68cdaf5b2e7c81f0"}],"Input_File_ID":["f"]}`):  {"files/file-68cdaf5b2e7c81f0", "files/f"},
+		line(`{"prompt_cache_options":{"comparison_response_id":"resp_1"}}`):         {"responses/resp_1"},
 		line(`{"conversation":"conv_1"}`):                                            {"conversations/conv_1"},
 		line(`{"conversation":{"x":{"y":1},"id":"` + conv + `"}}`):                   {"conversations/" + conv},
 		line(`{"x":"` + resp + `"}`):                                                 {"responses/" + resp},

@@ -1,5 +1,5 @@
 // Package references finds what a request in OpenAI's format or Anthropic's refers to by IDs, wherever
-// it does: files, items of earlier responses, vector stores and containers. In a request
+// it does: files, items of earlier responses, vector stores, containers, and a response that it is compared with. In a request
 // to Gemini it finds only the files of one member that the route names ([FilesAt]), such as the input file
 // of a batch. It is as pure as package payload.
 //

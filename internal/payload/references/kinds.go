@@ -12,22 +12,23 @@ const (
 	Items        = "items/" // what a response or a conversation consists of, and files in a container
 	VectorStores = "vector_stores/"
 	Containers   = "containers/"
+	Responses    = "responses/" // which a request compares itself with; what it goes on from, package completion reads
 )
 
 // members name something: by one ID, a list of them, or objects that have them for their ids. Their names stand
 // here as [spelt] returns them.
 // https://platform.openai.com/docs/guides/pdf-files, /docs/guides/tools-file-search,
-// /docs/guides/tools-code-interpreter, /docs/api-reference/batch/create,
+// /docs/guides/tools-code-interpreter, /docs/guides/prompt-caching, /docs/api-reference/batch/create,
 // https://docs.claude.com/en/docs/build-with-claude/files, /docs/en/agents-and-tools/tool-use/code-execution-tool
 var members = map[string]string{
 	"fileid": Files, "fileids": Files, "inputfileid": Files, "vectorstoreid": VectorStores, "vectorstoreids": VectorStores,
-	"containerid": Containers, "container": Containers,
+	"containerid": Containers, "container": Containers, "comparisonresponseid": Responses,
 }
 
 // Kind returns what a member of that name refers to by IDs, such as Files; "" is nothing. Endpoints
 // that are written in Go take any case, and some take names without underscores.
 func Kind(member []byte) string {
-	var room [16]byte
+	var room [20]byte
 	return members[string(spelt(room[:0], member))]
 }
 
