@@ -56,3 +56,26 @@ func TestOverclaim(t *testing.T) {
 		})
 	}
 }
+
+// A late holder makes room for its own caller's bookings no more where these are for another model, and count on its own too. Nor for
+// anybody's, if its booking doesn't say how late it may come.
+func TestWhomALateHolderDelays(t *testing.T) {
+	const alice, bob = 5 << 33, 7 << 33
+	for name, c := range map[string]struct {
+		allowance time.Duration
+		younger   uint64
+		want      Verdict
+	}{
+		"another's":                {500 * ms, bob, Replan},
+		"its own":                  {500 * ms, alice, Admitted},
+		"another's, of old builds": {0, bob, Admitted},
+	} {
+		d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: Unlimited})
+		d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: 10}, ID: 1})
+		held := d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: 10, Allowance: c.allowance}, ID: alice + 2, Hash: 8, Book: true}).Booking
+		also := []Weight{{On: "m", Demand: Demand{Tokens: 10}}}
+		require.Equal(t, Booked, d.do(noon, Reserve{Model: "n", Demand: Demand{Tokens: 10}, Also: also, ID: c.younger + 3, Book: true}).Verdict)
+		result := d.do(held.Start.Add(4*sec), Reserve{Model: "m", Demand: Demand{Tokens: 10}, ID: alice + 5, Hash: 8, Booking: held.ID})
+		assert.Equal(t, c.want, result.Verdict, name)
+	}
+}
