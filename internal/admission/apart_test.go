@@ -1,6 +1,8 @@
 package admission_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -200,6 +202,65 @@ func TestWhoIsKeptAtOnce(t *testing.T) {
 				assert.False(t, b.refused(req).Booked, caller)
 			}
 			assert.Equal(t, kept, b.refused(b.request()).Booked, "beside %d", others)
+		})
+	}
+}
+
+// However few callers come to one instance and many to the other, each gets its share: what the many were told is in nobody's way
+// at the instance of the few. Of thirty-one callers the one that came to another instance than the rest got 4.1 times a fair share, and of
+// thirty-four the four that did 3.5 times.
+func TestFewAtAnotherInstanceThanACrowd(t *testing.T) {
+	race.Skip(t)
+	for _, few := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			const crowd = 30
+			here := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p", "q", "r", "s"}))
+			there := atOneOfTwo(t, here)
+			type waiter struct {
+				at    *bench
+				req   admission.Request
+				comes scheduler.Instant
+			}
+			next := func(at *bench, caller string) *waiter {
+				req := here.request()
+				req.Caller = caller
+				return &waiter{at, req, here.Now() + 500}
+			}
+			var all []*waiter
+			for i := range 2 * (few + crowd) {
+				if i /= 2; i < few {
+					all = append(all, next(here, fmt.Sprint("few-", i)))
+				} else {
+					all = append(all, next(there, fmt.Sprint("crowd-", i)))
+				}
+			}
+			served, sum := make(map[string]float64), 0.0
+			const minutes = 40
+			for second := range 60 * minutes {
+				rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+				for _, w := range all {
+					if w.comes > here.Now() {
+						continue
+					}
+					if grant, wait := w.at.admit(w.req); grant == nil {
+						w.comes = wait.Start
+						continue
+					}
+					if second > 600 {
+						served[w.req.Caller], sum = served[w.req.Caller]+1, sum+1
+					}
+					*w = *next(w.at, w.req.Caller)
+				}
+				time.Sleep(time.Second)
+			}
+			fair, most, least := sum/float64(few+crowd), 0.0, sum
+			for _, n := range served {
+				most, least = max(most, n), min(least, n)
+			}
+			t.Logf("%d beside %d: %.2f to %.2f of a fair share, %.0f in all", few, crowd, least/fair, most/fair, sum)
+			assert.LessOrEqual(t, most/fair, 1.7)
+			assert.GreaterOrEqual(t, least/fair, 0.75)
+			assert.GreaterOrEqual(t, sum, 0.95*40*(minutes-10))
 		})
 	}
 }

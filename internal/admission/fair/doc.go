@@ -32,7 +32,8 @@
 // only those whom the projects still keep, and one that nobody asks sees nobody.
 //
 // Turns alone let a caller be ahead by its largest request. So a request can be told to wait, though it has
-// its turn, until that brings its caller no further ahead than it may be ([Contest.TooSoon]).
+// its turn, until that brings its caller no further ahead than it may be ([Contest.TooSoon]; at one of several instances
+// [Contest.FarAhead], too: of those that wait at the others it isn't known what for, so nothing is in its way).
 //
 // Files, from the top down; a file calls only those below it:
 //

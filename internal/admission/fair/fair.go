@@ -424,6 +424,21 @@ func (k *Contest) TooSoon(x Slot, several bool) time.Duration {
 	return time.Duration(math.Ceil(beyond/share*scheduler.Window.Seconds())) * time.Second
 }
 
+// farAhead is how much of the most that others are taken to be behind a caller may be ahead of them on average, by its next request.
+const farAhead = 0.75
+
+// FarAhead returns how long it takes, in whole seconds, until a request doesn't bring its caller almost as far ahead of others on
+// average as any of them is taken to be behind (see lowest); 0: it doesn't now. Where hardly any of them waits here, nobody's
+// promise is in its way, and what it gets beyond that would be forgotten.
+func (k *Contest) FarAhead(x Slot) time.Duration {
+	share := float64(2*window) / float64(k.weights)
+	beyond := float64(k.Turn(x.Caller)+x.Cost/k.party(x.Caller).weight-k.average()) - farAhead*(share+3*float64(k.largest))
+	if beyond <= 0 {
+		return 0
+	}
+	return time.Duration(math.Ceil(beyond/share*scheduler.Window.Seconds())) * time.Second
+}
+
 // Waiting returns how many callers wait.
 func (k *Contest) Waiting() int { return k.waiting }
 

@@ -293,3 +293,24 @@ func TestTooSoon(t *testing.T) {
 	assert.Zero(t, soon(k, size(3, 400_000), false), "all but one begin alike, as they are too far behind that")
 	assert.Positive(t, soon(k, size(1, 400_000), false))
 }
+
+// Who is ahead of all others by most of what they are taken to be behind at most waits until it isn't; whoever has no more than
+// they on average may send anything.
+func TestFarAhead(t *testing.T) {
+	const credit = 2*window/5 + 3*10_000
+	far := func(had int64, x Slot) time.Duration {
+		k := contest(map[uint32]int64{1: had, 2: 10, 3: 10, 4: 10, 5: 10}, nil)
+		for caller := range uint32(5) {
+			k.Promise(waits(caller+1, 1))
+		}
+		return weigh(k, x).FarAhead(x)
+	}
+	most := int64(10 + (3*credit/4-10_000)*5/4/10_000) // of which four fifths are ahead of the average
+	assert.Zero(t, far(most, waits(1, 1)))
+	assert.Equal(t, 2*time.Second, far(most+1, waits(1, 1)))
+	assert.Equal(t, time.Duration((credit*4/5+10_000-credit*3/4)*60/(2*window/5)+1)*time.Second, far(1000, waits(1, 1)), "it is taken to be no further ahead")
+	large := waits(2, 1)
+	large.Cost = 500_000
+	assert.Zero(t, far(10, large))
+	assert.Zero(t, far(1000, large))
+}
