@@ -13,11 +13,11 @@ import (
 
 // A caller's own limits are kept like those of a project, in a document of their own with one calendar: RPM, TPM and
 // RPD mean the same. They are looked at beside the projects' and committed before them, so a caller that has limits
-// costs one write more, and one that has none costs nothing. The two commits are not one transaction: that would
-// deadlock, and make the caller's document hot. If the second is refused the first is given back. In this order, what
-// a caller's requests take from each other they take from nobody else: of a hundred at once that are one too many,
-// none has a project's slot even for as long as giving it back takes. Nothing is booked there, but what is to be is
-// announced: a caller is promised and booked by the projects only what its own limits let it use.
+// costs one write more, admitted or booked, and one that has none costs nothing. The two commits are not one
+// transaction: that would deadlock, and make the caller's document hot. If the second is refused the first is given
+// back. In this order, what a caller's requests take from each other they take from nobody else: of a hundred at once
+// that are one too many, none has a project's slot even for as long as giving it back takes. Nothing is booked there,
+// but what is to be is announced: a caller is promised and booked by the projects only what its own limits let it use.
 
 // A CallerLimit is the place of one request in its caller's own limits, however
 // often it is admitted. The nil one is that of a caller without limits.

@@ -129,11 +129,11 @@
 //
 // Budgets per day and month aren't checked here: package dispatch asks package budget, before it asks here.
 //
-// They hold for what is promised and booked, too: a caller that may send one request a
-// minute is promised one slot a minute, and told the wait of its own limits for more.
-// Whose a booking is its ID says ([ticket.NewIDOf]), so every instance knows; what was only
-// told, the instance knows that told it. A request that goes at once may use what the
-// caller has booked for another: then that one waits.
+// They hold for what is promised and booked, too: a caller that may send one request a minute is promised one slot a
+// minute, and told the wait of its own limits for more. Whose a booking is its ID says ([ticket.NewIDOf]), so every
+// instance knows; that it is going to be made the caller's document says before (package ownlimits), for instances that
+// book at the same time. What was only told, the instance knows that told it. A request that goes at once may use what
+// the caller has booked for another: then that one waits.
 //
 // # Time
 //
