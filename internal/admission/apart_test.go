@@ -264,3 +264,19 @@ func TestFewAtAnotherInstanceThanACrowd(t *testing.T) {
 		})
 	}
 }
+
+// Of who isn't known yet to come back one request is booked at its first refusal, however far behind it is.
+func TestOneIsKeptAtOnceOfWhoIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p"}))
+		for i, caller := range append(slices.Repeat([]string{"bob"}, 9), "alice") {
+			take := scheduler.Reserve{Model: first, Demand: scheduler.Demand{Tokens: 10}, ID: uint64(i + 1), Caller: caller, Contested: true}
+			result, err := b.shared.Apply(t.Context(), b.rules, "p", take)
+			require.NoError(t, err)
+			require.Equal(t, scheduler.Admitted, result.Verdict)
+		}
+		assert.False(t, b.refused(b.others()).Booked)
+		assert.True(t, b.refused(b.request()).Booked)
+		assert.False(t, b.refused(b.request()).Booked)
+	})
+}
