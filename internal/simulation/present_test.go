@@ -55,7 +55,7 @@ func TestAllPresent(t *testing.T) {
 				p.run(*lasts)
 				assert.Zero(t, p.upstream.violations())
 				sums, total, largest := p.sums(all, *lasts)
-				least, most, share, _, _ := anyTen(sums, total, float64(c.callers), largest)
+				least, most, share, off, outside := anyTen(sums, total, float64(c.callers), largest)
 				sizes, used := "equal", float64(len(p.services))/(pool*rpm*lasts.Minutes())
 				if c.mixed {
 					sizes, used = "mixed", float64(p.upstream.tokens(*lasts))/(tpm*pool*lasts.Minutes())
@@ -64,8 +64,8 @@ func TestAllPresent(t *testing.T) {
 				if late {
 					manner = "late"
 				}
-				t.Logf("%2d %s, %s, seed %d: shares %.2f..%.2f of %.1f largest requests, by turns alone within %.2f of 1, capacity %.1f%%, minutes full in requests or tokens %.1f%%",
-					c.callers, sizes, manner, seed, least, most, share, uneven(p.largest(), nil)/(share*largest), 100*used, 100*p.upstream.full(*lasts))
+				t.Logf("%2d %s, %s, seed %d: shares %.2f..%.2f, differ from 1 by %.4f, and %d by more than 0.1, of %.1f largest requests, by turns alone within %.2f of 1, capacity %.1f%%, minutes full in requests or tokens %.1f%%",
+					c.callers, sizes, manner, seed, least, most, off, outside, share, uneven(p.largest(), nil)/(share*largest), 100*used, 100*p.upstream.full(*lasts))
 			}
 		}
 	}
