@@ -111,7 +111,7 @@ type Reserve struct {
 	Hold   time.Duration
 	Caller string // whom it is counted for; empty: nobody
 	Level  int64  // where that caller begins; see [Service]
-	// Contested says that other callers wait for the model, so that what this one is served
+	// Contested says that other callers wait for the model, or may, at other instances, so that what this one is served
 	// is to be kept.
 	Contested bool
 	Levels    []Level // the same of calendars beside the model's that several models share

@@ -26,7 +26,9 @@ func (inTwo) Instances() int { return 2 }
 // instance knows whom the other told to wait, and each gives what is free to whoever comes to it. The caller that comes when it
 // is told to gets its turns all the same, beside forty requests of one that comes every second, whether that asks for
 // bookings or not, and beside as many that come when they are told to. With five requests it got 23 to 43 of 200 in ten
-// minutes where nothing was kept for it at its first refusal, and with one 6 to 11. A fair share would be a hundred.
+// minutes where nothing was kept for it at its first refusal, and with one 6 to 11. A fair share would be a hundred. Its first request
+// goes at the first room that there is, or behind a minute of bookings; where nothing was kept of who had all of the first minute, since
+// it was alone, that took 123 to 188 s.
 func TestCallersAtDifferentInstances(t *testing.T) {
 	race.Skip(t)
 	const minutes = 10
@@ -34,8 +36,8 @@ func TestCallersAtDifferentInstances(t *testing.T) {
 		hammers, book bool
 		polite, least int
 	}{
-		{true, false, 5, 65}, {true, true, 5, 55}, {false, false, 5, 65},
-		{true, false, 1, 20}, {true, true, 1, 20}, {false, false, 1, 25},
+		{true, false, 5, 80}, {true, true, 5, 75}, {false, false, 5, 75},
+		{true, false, 1, 35}, {true, true, 1, 28}, {false, false, 1, 35},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			here := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p", "q"}))
@@ -82,9 +84,11 @@ func TestCallersAtDifferentInstances(t *testing.T) {
 				}
 			}
 			t.Logf("%+v: %v, first after %v", c, served, first["polite"].Sub(began))
+			alone := 65 * time.Second
 			if c.book {
-				assert.LessOrEqual(t, first["polite"].Sub(began), 135*time.Second, "a window longer than beside somebody who doesn't book")
+				alone += scheduler.Window + 10*time.Second
 			}
+			assert.LessOrEqual(t, first["polite"].Sub(began), alone, "a window longer beside somebody who books")
 			assert.GreaterOrEqual(t, served["polite"], c.least)
 			assert.GreaterOrEqual(t, served["polite"]+served["flood"], 180, "of 200")
 		})
@@ -156,7 +160,7 @@ func TestWhoWaitsElsewhereCounts(t *testing.T) {
 			here.granted(here.request())
 			states, err := here.shared.View(t.Context(), []string{"p"})
 			require.NoError(t, err)
-			assert.Equal(t, contested, len(states[0].Services) > 0, caller)
+			assert.Len(t, states[0].Services, 1, "what it is served is kept, as somebody may wait elsewhere of whom nothing is known")
 			for range 9 {
 				here.granted(here.request())
 			}

@@ -161,6 +161,10 @@ func (d *decision) othersWait(model string, also []scheduler.Weight, now schedul
 	return waits(model) || slices.ContainsFunc(also, func(w scheduler.Weight) bool { return turns.Shared(model, &w) && waits(w.On) })
 }
 
+// severalShare reports whether several callers may come to several instances. There one that is alone here is served what
+// others wait for elsewhere, so that is kept.
+func (d *decision) severalShare() bool { return d.c.shared && d.c.store.Instances() > 1 }
+
 // wanted reports whether others wait for a calendar, or have booked it, where nothing was planned: the caller comes for
 // what it has booked. So what it is served by that is kept like all else.
 func (d *decision) wanted(calendar string) bool {
@@ -212,14 +216,14 @@ func (d *decision) has(model string) (has bool) {
 // keepsAtOnce reports whether a request that is refused for the first time is booked as if it had asked for that.
 // Where several instances are at work, others don't know what this one tells it, and give that to whoever comes to them.
 // So it is for who has had less than somebody else by two such requests or more, or is far behind with what others have booked,
-// and comes back; of who isn't known yet for one.
+// or hasn't been served lately, and comes back; of who isn't known yet for one.
 func (d *decision) keepsAtOnce(offer scheduler.Offer) bool {
 	t := d.turnsOn(offer.Model)
 	if t == nil || d.promise != nil || d.c.store.Instances() == 1 {
 		return false
 	}
 	k := t.On(offer.On)
-	if k.Crowded() || !k.BehindMost(k.Mine, 2*k.Request.Cost) && !k.FarBehind(k.Mine) {
+	if k.Crowded() || k.Alone() || !k.Absent(k.Mine) && !k.BehindMost(k.Mine, 2*k.Request.Cost) && !k.FarBehind(k.Mine) {
 		return false
 	}
 	known, returns := d.c.waitlist.Returns(d.req.Caller)

@@ -41,7 +41,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	}
 	result, err = d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: cmp.Or(d.announced, ticket.NewIDOf(d.req.Caller)), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Hold: hold, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model) || held != 0 && d.wanted(offer.Model), Levels: d.levels(offer, held),
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Hold: hold, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model) || d.severalShare() || held != 0 && d.wanted(offer.Model), Levels: d.levels(offer, held),
 		Key: usable, Over: d.req.Over,
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 // A Service is what one caller was served on one model of the project, by which it is
 // known to every instance who of those that wait has had least. It is kept until nothing
 // was served for [For]. A project that only one caller has used today, and in the
-// last hour, keeps none unless others wait for it as that is admitted: what it
+// last hour, keeps none unless others wait for it as that is admitted, or may, at other instances: what it
 // turns out to weigh later changes what is kept, and not whether it is.
 type Service struct {
 	Model            uint32 // the model's name, hashed; or another calendar's that it weighed on and others wait for

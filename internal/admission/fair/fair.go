@@ -306,6 +306,9 @@ func (k *Contest) Alone(caller uint32) bool {
 	return true
 }
 
+// Absent reports whether a caller had nothing to ask for in the window after it was last served.
+func (k *Contest) Absent(caller uint32) bool { return k.party(caller).absent(k.now) }
+
 // Until returns the instant from which on somebody isn't active any more that is.
 func (k *Contest) Until() scheduler.Instant {
 	until := scheduler.Never
