@@ -52,6 +52,8 @@ type decision struct {
 	turns    *turns.Turns // of the last plan; nil: there was room, or there is only one caller
 	began    fair.Cost    // what the caller had had when it was first told to wait, on the calendar turn
 	turn     string
+	ahead    bool // the last plan has it wait, though there is room, as its caller is far ahead
+	waited   bool // it has waited for that, or may have: what is left now the others don't use
 	unbooked bool // nothing is kept for it so far ahead
 	spread   bool // it came after the hold of what it was told, as [lateness.Spread] says
 	starves  bool // and so often in vain that it is booked whatever that costs
@@ -312,7 +314,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 // comes before its time gets no room that others were told of: coming early gains it
 // nothing. Where several callers wait, it is by turns instead; see [turns.Turns].
 func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer, scheduler.Cause) {
-	d.looked, d.turns = false, nil
+	d.looked, d.turns, d.ahead = false, nil, false
 	now, candidates := d.c.Now(), d.candidates()
 	req := scheduler.Request{Chain: d.chain, Demand: demand, Serves: d.req.Serves, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near, Book: book, Instances: d.c.store.Instances()}
 	plan := func() (scheduler.Offer, scheduler.Cause) {

@@ -93,7 +93,7 @@
 // is room waits all the same if it would bring its caller further ahead of others than about a third of the largest that
 // waits, unless much would stand idle beside it: so any ten minutes are nearer to a fair share ([fair.Contest.TooSoon]).
 // So does one of any size at one of several instances whose caller is far ahead: most of the others may wait elsewhere,
-// where nothing that they were told is in its way ([fair.Contest.FarAhead]).
+// where nothing that they were told is in its way ([fair.Contest.FarAhead]). It does so once: what is left then they can't use, or don't.
 //
 // A minute takes so many requests and so many tokens, and what is left of one is lost once the
 // other is used up. So where callers wait, a request goes where it leaves least unused; one that

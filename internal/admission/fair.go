@@ -55,23 +55,24 @@ func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candida
 	return offer, cause
 }
 
-// tooSoon returns for how long the request waits lest its caller be too far ahead of others, unless much would be left beside
-// it: with sizes that use up tokens first, while more of them wait than there are projects; with others where it is far ahead at
+// tooSoon returns for how long the request waits lest its caller be too far ahead of others: with sizes that use up tokens first, while
+// more of them wait than there are projects and unless much would be left beside it; with others where it is far ahead at
 // one of several instances, as most of them may wait elsewhere.
-func (d *decision) tooSoon(now scheduler.Instant, candidates []scheduler.Candidate, average int64, several bool) (later time.Duration) {
+func (d *decision) tooSoon(now scheduler.Instant, candidates []scheduler.Candidate, average int64, several bool) time.Duration {
 	switch k := d.turns.On(""); {
 	case !d.waits():
 	case !packing.Large(d.rules, now, candidates, k.Calendar, average):
-		if several {
-			later = k.FarAhead(k.Request)
+		if several && !d.waited {
+			later := k.FarAhead(k.Request)
+			d.ahead = later > 0
+			return later
 		}
 	case k.Crowded():
-		later = k.TooSoon(k.Request, several)
+		if later := k.TooSoon(k.Request, several); later > 0 && !packing.MuchLeft(d.rules, now, candidates, k.Calendar, d.demand) {
+			return later
+		}
 	}
-	if later > 0 && packing.MuchLeft(d.rules, now, candidates, d.turns.On("").Calendar, d.demand) {
-		return 0
-	}
-	return later
+	return 0
 }
 
 // waits reports whether the request may be told a later time than the first.

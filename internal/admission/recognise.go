@@ -36,7 +36,7 @@ func (d *decision) recognise(ctx context.Context) error {
 	if !d.rehold() {
 		// What another instance told it. When that was last is not known here.
 		d.recogniseTold(&waitlist.Promise{
-			Booking: scheduler.Booking{ID: t.ID, Hash: t.Hash, Start: t.Start, Since: t.Since}, Told: t.Since, Began: fair.Unknown,
+			Booking: scheduler.Booking{ID: t.ID, Hash: t.Hash, Start: t.Start, Since: t.Since}, Told: t.Since, Began: fair.Unknown, Ahead: true,
 		})
 	}
 	return nil
@@ -58,7 +58,7 @@ func (d *decision) recogniseTold(p *waitlist.Promise) {
 		d.c.waitlist.CameHere(now)
 	}
 	d.comesLate(p.Start, p.Told, p.Since, now)
-	d.returned, d.since, d.began, d.turn = true, p.Since, p.Began, p.Turn
+	d.returned, d.since, d.began, d.turn, d.waited = true, p.Since, p.Began, p.Turn, p.Ahead
 }
 
 // comesEarly notes what the caller was told that comes before its time. Who has sat out as
@@ -101,7 +101,7 @@ func (d *decision) recogniseHash() {
 		return
 	}
 	if started := d.c.waitlist.TakeStarted(d.req.Hash, now-waitlist.Early); started != nil {
-		d.returned, d.since, d.began, d.turn = true, started.Since, started.Began, started.Turn
+		d.returned, d.since, d.began, d.turn, d.waited = true, started.Since, started.Began, started.Turn, started.Ahead
 		return
 	}
 	if d.recogniseLate(mine, now) || d.recogniseEarly(mine, now) {
@@ -174,6 +174,7 @@ func (d *decision) recogniseShared(now scheduler.Instant) {
 				d.returned, d.since = true, t.Start
 				if !d.c.waitlist.Shared(d.ids[i], t) {
 					d.c.waitlist.CameHere(now)
+					d.waited = true
 				}
 			}
 		}

@@ -136,7 +136,7 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: ticket.NewID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
-	p := waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Tells: uint8(min(offer.Instances, 255))}
+	p := waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Ahead: d.ahead, Tells: uint8(min(offer.Instances, 255))}
 	p.Began, p.Turn = d.had(offer)
 	d.c.waitlist.Add(p, now)
 	return d.told(offer, b.ID)

@@ -21,6 +21,7 @@ type Promise struct {
 	Tag    uint32    // of the caller
 	Late   uint16    // how late that came for others, in milliseconds
 	Early  bool      // it has come back before its time
+	Ahead  bool      // it was told to wait though there was room, as its caller was far ahead of others; or that isn't known
 	Tells  uint8     // where it was told of another day: how many instances tell times of that; 0: it wasn't
 	Began  fair.Cost // what it had had when its request was first told to wait, on the calendar Turn
 	Turn   string
