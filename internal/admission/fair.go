@@ -141,7 +141,7 @@ func (d *decision) levels(offer scheduler.Offer, held uint64) []scheduler.Level 
 	}
 	var all []scheduler.Level
 	for i := range offer.Also {
-		if w := &offer.Also[i]; held != 0 && turns.Shared(offer.Model, w) && d.wanted(w.On) {
+		if w := &offer.Also[i]; held != 0 && turns.Shared(offer.Model, w) && d.hasTurns(w.On) && d.wanted(w.On) {
 			all = append(all, scheduler.Level{On: w.On})
 		}
 	}
@@ -165,6 +165,11 @@ func (d *decision) othersWait(model string, also []scheduler.Weight, now schedul
 // severalShare reports whether several callers may come to several instances. There one that is alone here is served what
 // others wait for elsewhere, so that is kept.
 func (d *decision) severalShare() bool { return d.c.shared && d.c.store.Instances() > 1 }
+
+// hasTurns reports whether callers wait for a calendar by turns: not for a feature of which no limit is known.
+func (d *decision) hasTurns(calendar string) bool {
+	return scheduler.IsModel(calendar) || turns.Limited(d.setting(d.c.Now()), calendar)
+}
 
 // wanted reports whether others wait for a calendar, or have booked it, where nothing was planned: the caller comes for
 // what it has booked. So what it is served by that is kept like all else.

@@ -14,7 +14,7 @@ import (
 // place in its caller's own limits, which it gives back if it gets no slot. With no grant,
 // wait or error the plan is out of date.
 func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint64) (grant *Grant, wait *Wait, result scheduler.Result, err error) {
-	d.c.shareWaitlist(offer.Project)
+	d.shareWaitlist(offer.Project)
 	var hold time.Duration
 	demand, book := d.padded(), !offer.Now() && held == 0
 	if book {
@@ -182,8 +182,12 @@ func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause sc
 
 // shareWaitlist has the short hashes of those that were told to wait for a project, and who waits,
 // ride along with its next commit.
-func (c *Controller) shareWaitlist(project string) {
-	if told := c.waitlist.Share(project, c.Now(), c.shared && c.store.Instances() > 1); len(told.Entries)+len(told.Waiters) > 0 {
-		c.store.Later(c.Rules(), project, told)
+func (d *decision) shareWaitlist(project string) {
+	var turns func(calendar string) bool
+	if d.severalShare() {
+		turns = d.hasTurns
+	}
+	if told := d.c.waitlist.Share(project, d.c.Now(), turns); len(told.Entries)+len(told.Waiters) > 0 {
+		d.c.store.Later(d.rules, project, told)
 	}
 }

@@ -179,3 +179,35 @@ func TestServedBesideAModel(t *testing.T) {
 		assert.EqualValues(t, 140, services()[0].Tokens)
 	})
 }
+
+// Nothing is kept of a feature of which no limit is known, for it would take half of the places: not of who comes for what it has booked
+// while others wait with requests for it, nor that these wait.
+func TestNoTurnsWhereNothingIsLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := atOneOfTwo(t, newBench(t, inTwo{storage.NewMemory(time.Now)}, []string{"p"}))
+		request := func(caller string) admission.Request {
+			req := b.request()
+			req.Caller, req.Also = caller, onBoth["a feature of all models"]
+			return req
+		}
+		for range 10 {
+			b.granted(request("alice"))
+		}
+		mine := request("alice")
+		booked := b.booked(mine)
+		b.refused(request("bob")) // the first of his is booked
+		b.refused(request("bob"))
+		b.until(booked.Start)
+		b.granted(mine)
+		states, err := b.shared.View(t.Context(), []string{"p"})
+		require.NoError(t, err)
+		require.NotEmpty(t, states[0].Services)
+		require.NotEmpty(t, states[0].Waiters)
+		for _, x := range states[0].Services {
+			assert.Equal(t, scheduler.NameOf(first), x.Model)
+		}
+		for _, x := range states[0].Waiters {
+			assert.Equal(t, scheduler.NameOf(first), x.Model)
+		}
+	})
+}

@@ -16,7 +16,7 @@ type Turns struct {
 func (b *Book) Turns(in Setting, who Asker, model string, weighs scheduler.Demand, also []scheduler.Weight) *Turns {
 	t := &Turns{Model: model, of: []*Contest{b.contest(in, who, model, weighs)}}
 	for i := range also {
-		if w := &also[i]; Shared(model, w) && limited(in, w.On) && !t.has(w.On) {
+		if w := &also[i]; Shared(model, w) && Limited(in, w.On) && !t.has(w.On) {
 			t.of = append(t.of, b.contest(in, who, w.On, w.Demand))
 		}
 	}
@@ -28,8 +28,8 @@ func Shared(model string, w *scheduler.Weight) bool {
 	return w.On != model && scheduler.OfSeveralModels(w.On)
 }
 
-// limited reports whether anything is known to be limited there: nobody waits for what isn't.
-func limited(in Setting, calendar string) bool {
+// Limited reports whether anything is known to be limited there: nobody waits for what isn't.
+func Limited(in Setting, calendar string) bool {
 	return slices.ContainsFunc(in.Projects, func(p scheduler.Candidate) bool {
 		l := p.State.Calendar(calendar).EffectiveLimits(in.Rules.Of(p.ID), in.Now)
 		return l.RPM > 0 || l.TPM > 0 || l.RPD > 0

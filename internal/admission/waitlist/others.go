@@ -9,16 +9,16 @@ import (
 // gatherEvery is how often it is gathered anew who waits: thousands may.
 const gatherEvery = scheduler.Instant(1000)
 
-// Share returns what other instances should learn about a project, and if there are some, which callers wait here for any.
-// Each project is told these once as they were gathered.
-func (l *List) Share(project string, now scheduler.Instant, some bool) scheduler.ShareWaitlist {
+// Share returns what other instances should learn about a project, and if there are some, which callers wait here for any. That is for
+// the calendars on which there are turns; nil: there are no other instances. Each project is told these once as they were gathered.
+func (l *List) Share(project string, now scheduler.Instant, turns func(calendar string) bool) scheduler.ShareWaitlist {
 	share := scheduler.ShareWaitlist{Entries: l.TakeUnshared(project)}
-	if !some {
+	if turns == nil {
 		return share
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.gather(now); !l.knows[project] {
+	if l.gather(now, turns); !l.knows[project] {
 		l.knows[project], share.Waiters = true, l.waiters
 	}
 	return share
@@ -28,7 +28,7 @@ func (l *List) Share(project string, now scheduler.Instant, some bool) scheduler
 // whose turns there are beside those of their own: of each calendar those that have waited for longest, and as many of one as of another
 // where a project doesn't keep all. Who waits is known for a window, or until its last time and the hold are over, if that
 // is earlier. The list isn't changed once it is gathered. The lock is held.
-func (l *List) gather(now scheduler.Instant) {
+func (l *List) gather(now scheduler.Instant, turns func(calendar string) bool) {
 	if now-l.gathered < gatherEvery {
 		return
 	}
@@ -36,7 +36,9 @@ func (l *List) gather(now scheduler.Instant) {
 	clear(l.knows)
 	of := make([][]scheduler.Waiter, 0, len(l.queues))
 	for calendar, queue := range l.queues {
-		of = append(of, l.waitersOf(calendar, queue, now))
+		if turns(calendar) {
+			of = append(of, l.waitersOf(calendar, queue, now))
+		}
 	}
 	for nth := range scheduler.MaxWaiters {
 		for _, all := range of {
