@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/race"
@@ -158,4 +159,63 @@ func TestLineIsKeptForItsTime(t *testing.T) {
 	require.Len(t, line.Promises, 1, "the hold of the other is over")
 	require.Same(t, line, l.WaitingFor("m", now+elsewhere-1))
 	require.NotSame(t, line, l.WaitingFor("m", now+elsewhere))
+}
+
+// Whatever promises are made, moved and taken on calendars that models share, each is on the queues of those on which it weighs
+// something, and nothing is left of it when it goes.
+func TestNothingIsLeftOfSharedCalendars(t *testing.T) {
+	models, search, project := []string{"m", "n"}, scheduler.OfFeature("", "search"), scheduler.OfProject
+	weights := []scheduler.Weight{{On: search}, {On: scheduler.OfFeature("m", "search")}, {On: "n"}, {On: project}, {On: search}}
+	for seed := range uint64(200) {
+		r, l, now := rand.New(rand.NewPCG(seed, 0)), New(scheduler.DefaultHold), scheduler.Instant(1_000_000)
+		some := func() (also []scheduler.Weight) {
+			for _, w := range weights {
+				if r.IntN(2) == 0 {
+					also = append(also, w)
+				}
+			}
+			return also
+		}
+		at := func() Place { return Place{string(rune('p' + r.IntN(2))), models[r.IntN(2)]} }
+		for id := range uint64(30) {
+			place := at()
+			p := promiseOf(place.Project, place.Model, id+1, r.Uint64N(4), now+scheduler.Instant(r.IntN(60_000)))
+			p.Also, p.Since = some(), now-scheduler.Instant(r.IntN(3))
+			l.Add(p, now)
+			for _, calendar := range []string{"m", "n", search, project} {
+				if r.IntN(2) == 0 {
+					l.WaitingFor(calendar, now)
+				}
+			}
+			one := l.Find(r.Uint64N(id+1) + 1)
+			switch {
+			case one == nil:
+			case r.IntN(2) == 0:
+				one.Early = true
+				l.TellAgain(one, at(), now+scheduler.Instant(r.IntN(60_000)), now, some()...)
+			case r.IntN(2) == 0:
+				l.Take(one.ID, now)
+			}
+			on := map[string]int{}
+			for _, slots := range l.slots {
+				for _, p := range slots {
+					for _, calendar := range p.calendars() {
+						on[calendar]++
+						assert.Contains(t, l.queues[calendar], p)
+					}
+				}
+			}
+			for calendar, queue := range l.queues {
+				assert.Len(t, queue, on[calendar])
+			}
+		}
+		for id := range uint64(30) {
+			l.Take(id+1, now)
+		}
+		assert.Empty(t, l.queues)
+		assert.Empty(t, l.lines)
+		assert.Empty(t, l.slots)
+		assert.Empty(t, l.byHash)
+		assert.Empty(t, l.of)
+	}
 }
