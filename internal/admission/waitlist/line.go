@@ -151,9 +151,13 @@ func (l *List) TellAgain(p *Promise, at Place, start, now scheduler.Instant, als
 	if i < 0 {
 		return
 	}
-	was, line := l.slots[p.At][i], l.lines[at.Model]
+	was := l.slots[p.At][i]
 	next := *was
 	next.Told, next.Early = now, next.Early || p.Early
+	lines := make(map[string]*Line)
+	for _, calendar := range was.calendars() {
+		lines[calendar] = l.lines[calendar]
+	}
 	if next.At == at && next.Start == start {
 		l.slots[at][i] = &next
 		for _, calendar := range next.calendars() {
@@ -169,11 +173,12 @@ func (l *List) TellAgain(p *Promise, at Place, start, now scheduler.Instant, als
 		next.At, next.Start, next.Also = at, start, also
 		l.put(&next)
 	}
-	if was.At.Model == at.Model {
-		if line = l.moved(line, was, &next, now); line != nil {
-			l.lines[at.Model] = line
-		} else {
-			delete(l.lines, at.Model)
+	for _, calendar := range next.calendars() {
+		if was.slot(calendar).Demand != next.slot(calendar).Demand {
+			continue // it costs something else there
+		}
+		if line := l.moved(lines[calendar], was, &next, now); line != nil {
+			l.lines[calendar] = line
 		}
 	}
 }

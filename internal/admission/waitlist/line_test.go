@@ -219,3 +219,24 @@ func TestNothingIsLeftOfSharedCalendars(t *testing.T) {
 		assert.Empty(t, l.of)
 	}
 }
+
+// Who comes early is moved on the lines of all its calendars, which aren't made anew: thousands may wait. But one is where it weighs
+// something else than before.
+func TestLinesOfSharedCalendarsAreMoved(t *testing.T) {
+	l, now, search := New(scheduler.DefaultHold), scheduler.Instant(1_000_000), scheduler.OfFeature("", "search")
+	weighs := scheduler.Weight{On: search, Demand: scheduler.Demand{Tokens: 10}}
+	p := promiseOf("p", "m", 1, 1, now+30_000)
+	p.Also = []scheduler.Weight{weighs}
+	l.Add(p, now)
+	of := func() [2]uint64 { return [2]uint64{l.WaitingFor("m", now).Of, l.WaitingFor(search, now).Of} }
+	was, early := of(), l.Find(1)
+	early.Early = true
+	l.TellAgain(early, p.At, p.Start, now, weighs)
+	assert.Equal(t, was, of())
+	l.TellAgain(early, Place{"q", "m"}, now+20_000, now, weighs)
+	assert.Equal(t, was, of())
+	weighs.Demand.Tokens = 20
+	l.TellAgain(l.Find(1), p.At, now+10_000, now, weighs)
+	assert.Equal(t, was[0], of()[0])
+	assert.NotEqual(t, was[1], of()[1])
+}
