@@ -310,7 +310,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 	return offer, cause
 }
 
-// planFor plans. What was told but not kept is in nobody's way who gets a booking. Who
+// planFor plans. What was told but not kept is in nobody's way who has come back and gets a booking. Who
 // comes before its time gets no room that others were told of: coming early gains it
 // nothing. Where several callers wait, it is by turns instead; see [turns.Turns].
 func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer, scheduler.Cause) {
@@ -336,7 +336,7 @@ func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer,
 		return d.byTurns(offer, candidates, req)
 	}
 	switch {
-	case d.books():
+	case d.books() && d.returned:
 		return offer, cause
 	case d.promise != nil:
 		req.Waitlist = d.promised(waitlist.Asker{Self: d.promise.ID, Before: early})

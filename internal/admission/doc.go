@@ -15,7 +15,7 @@
 // A caller proves that it means to come back by doing so; then it is promised a slot. The first time, a request is
 // told the exact wait and nothing is booked, so callers that never return cost nothing and block nobody. A caller that
 // comes back, recognised by its request hash or by its ticket, and still finds no room gets a booking, which every
-// instance honours. A caller that says that it will return is booked at once. Either way it gets a signed ticket, by
+// instance honours. A caller that says that it will return is booked at once, behind what was told to others. Either way it gets a signed ticket, by
 // which any instance recognises it; without the ticket the same body from the same caller does.
 //
 // The waitlist, whom this instance told which time, is in memory. It makes waiting callers be told different times.

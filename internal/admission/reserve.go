@@ -36,7 +36,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		usable = key
 	}
 	var from scheduler.Instant
-	if book && (d.proved || d.behindOthers(offer)) {
+	if book && (d.proved || !d.returned || d.behindOthers(offer)) {
 		from = offer.Start // what is before that others were told of
 	}
 	result, err = d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{

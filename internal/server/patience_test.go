@@ -153,7 +153,8 @@ func TestDeadline(t *testing.T) {
 			assert.Contains(t, message, flash+" is free now: send X-Fluxgate-Max-Wait: 0")
 		}
 		assert.Equal(t, 51*time.Second, w.generate("third", "").wait(), "it is in nobody's way")
-		assert.True(t, w.generate("second", "", "X-Fluxgate-Deadline", "60", "X-Fluxgate-Book", "true").booked())
+		assert.False(t, w.generate("second", "", "X-Fluxgate-Deadline", "60", "X-Fluxgate-Book", "true").booked(), "it comes behind the third")
+		assert.True(t, w.generate("second", "", "X-Fluxgate-Deadline", "120", "X-Fluxgate-Book", "true").booked())
 		for _, wrong := range []string{"soon", "-1", "1e300", "NaN"} {
 			w.generate("second", "", "X-Fluxgate-Deadline", wrong).failed(http.StatusBadRequest)
 		}
