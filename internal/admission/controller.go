@@ -47,6 +47,7 @@ type Controller struct {
 	shared    bool                        // by several callers
 	weights   map[uint32]int64            // by scheduler.CallerOf
 	waitlist  *waitlist.List
+	told      *ownlimits.Told // by callers' own limits
 	turns     turns.Book
 	served    fair.Served
 	lateness  lateness.Commits
@@ -72,7 +73,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	for name, w := range o.Weights {
 		c.weights[scheduler.CallerOf(name)] = w
 	}
-	c.waitlist, c.holders = waitlist.New(rules.Hold), lateness.NewHolders(rules.Hold)
+	c.waitlist, c.told, c.holders = waitlist.New(rules.Hold), ownlimits.NewTold(rules.Hold), lateness.NewHolders(rules.Hold)
 	return c, nil
 }
 

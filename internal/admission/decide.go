@@ -5,7 +5,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
@@ -80,11 +79,12 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 		grant, err := d.over(ctx)
 		return grant, nil, err
 	}
-	refused, err := d.req.Limit.Check(ctx)
+	refused, err := d.req.Limit.check(ctx, d.req.Hash, d.comesForSlot())
 	if err != nil {
 		return nil, nil, err
 	}
 	if refused != nil {
+		d.promise = d.waitsFor() // a project's, which isn't in its own way
 		wait, err := d.later(ctx, refused)
 		return nil, wait, err
 	}
@@ -94,6 +94,9 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	grant, wait, err := d.decide(ctx)
 	if d.promise != nil && (grant != nil || wait != nil && wait.Booked) {
 		d.c.waitlist.Take(d.promise.ID, d.c.Now()) // it has had its turn
+	}
+	if grant != nil || wait != nil && wait.Caller == "" {
+		d.req.Limit.came()
 	}
 	return grant, wait, err
 }
@@ -117,10 +120,10 @@ func (d *decision) over(ctx context.Context) (*Grant, error) {
 	return grant, nil
 }
 
-// later returns what a caller is told whose own limits demand a wait: that one, or
-// the projects' if it is longer, since coming back before it would be in vain. Of
+// later returns what a caller is told whose own limits demand a wait: that one, behind those of its
+// requests that were told one before, or the projects' if it is longer, since coming back before it would be in vain. Of
 // the projects' nothing is booked, for the caller couldn't use it, and it isn't put
-// on the waitlist: what it is told is in nobody's way.
+// on the waitlist: what it is told is in nobody's way but its own.
 func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	if d.rehold() {
 		// It has a slot, which must not count as an obstacle to itself.
@@ -129,11 +132,14 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 		}
 		return own, nil
 	}
+	own, err := d.req.Limit.later(ctx, own, own.Start, d.slots())
+	if err != nil {
+		return nil, err
+	}
 	// What may be stale is read only where it would be what is told: a caller that
 	// keeps asking costs no reads.
 	offer, cause := d.plan()
 	if cause != scheduler.NoCause || offer.Start > own.Start {
-		var err error
 		if offer, cause, err = d.best(ctx); err != nil {
 			return nil, err
 		}
@@ -143,10 +149,18 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 		return nil, d.tooLarge()
 	case cause == scheduler.Unavailable:
 		return nil, d.noProject()
-	case offer.Start <= own.Start:
-		return own, nil
 	}
-	return d.told(offer, ticket.NewID()), nil
+	longer := offer.Start > own.Start
+	if longer {
+		if own, err = d.req.Limit.later(ctx, own, offer.Start, d.slots()); err != nil {
+			return nil, err
+		}
+	}
+	d.req.Limit.own.Tell(own.Start, d.c.Now())
+	if longer && own.Start <= offer.Start {
+		return d.told(offer, ticket.NewID()), nil
+	}
+	return own, nil
 }
 
 // beyond returns what a caller is told that can't use a slot which it is offered, since
@@ -161,17 +175,6 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 		return nil, err
 	}
 	return d.later(ctx, own)
-}
-
-// slots are what the caller was promised here, but for what it comes for, and has booked.
-func (d *decision) slots() []scheduler.Booking {
-	var promised uint64
-	if d.promise != nil {
-		promised = d.promise.ID
-	}
-	slots := d.c.waitlist.Of(d.req.Caller, promised, d.c.Now())
-	d.ownBookings(func(_ string, b scheduler.Booking) { slots = append(slots, b) })
-	return slots
 }
 
 // decide claims what the caller holds, or plans.
@@ -269,7 +272,10 @@ func (d *decision) commit(ctx context.Context, offer scheduler.Offer) (grant *Gr
 			return nil, wait, result, err
 		}
 	}
-	return d.reserve(ctx, offer, 0)
+	if grant, wait, result, err = d.reserve(ctx, offer, 0); wait != nil && wait.Caller != "" {
+		wait, err = d.later(ctx, wait)
+	}
+	return grant, wait, result, err
 }
 
 // best is the best offer there is. Before anybody is refused on the strength of
@@ -368,33 +374,6 @@ func (d *decision) compare(w *Wait) {
 	if cause == scheduler.NoCause && other.Model != w.Model && (other.Now() || other.Start.Sub(d.came) <= within) && other.Start < w.Start {
 		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
 	}
-}
-
-// padded is the demand with an allowance for the time that its commit takes.
-func (d *decision) padded() scheduler.Demand {
-	demand := d.demand
-	demand.Allowance += d.c.lateness.Allowance()
-	return demand
-}
-
-// kept is the demand for which a booking is made at a start, and how long it is kept, if
-// longer than usual: its holder may be late.
-func (d *decision) kept(start scheduler.Instant) (demand scheduler.Demand, hold time.Duration) {
-	demand = d.padded()
-	slack := d.c.holders.Slack(d.manner())
-	if d.spread {
-		if hold = lateness.Hold(start.Sub(d.c.Now())); hold <= d.rules.Hold {
-			hold = 0
-		}
-		slack = max(slack, hold)
-	}
-	demand.Allowance += slack
-	return demand, hold
-}
-
-// manner is how the caller comes back, as far as it says.
-func (d *decision) manner() lateness.Manner {
-	return lateness.Manner{Caller: d.req.Caller, Punctual: d.req.Punctual}
 }
 
 // claim asks for the slot that the caller holds. With no result at all the

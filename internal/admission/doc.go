@@ -132,8 +132,15 @@
 // They hold for what is promised and booked, too: a caller that may send one request a minute is promised one slot a
 // minute, and told the wait of its own limits for more. Whose a booking is its ID says ([ticket.NewIDOf]), so every
 // instance knows; that it is going to be made the caller's document says before (package ownlimits), for instances that
-// book at the same time. What was only told, the instance knows that told it. A request that goes at once may use what
-// the caller has booked for another: then that one waits.
+// book at the same time. What was only told, the instance knows that told it. A request that goes at once leaves what the
+// caller has booked for others, at every instance, until the hold of that is over: so a caller whose bookings fill its next
+// minute sends nothing else before them. A holder goes first.
+//
+// Requests that its own limits have wait are told times one behind the other, and recognised by their hashes as those that wait
+// for projects are: before its time a request is told that again, or an earlier one where there is room, and at its time
+// it goes if the limits let it, before others that weren't told it. A second after that, if nobody has come, somebody else
+// may go, though who was told the next time waits up to half a minute longer for it; and who doesn't come counts less in what others are
+// told. Each instance knows whom it told what. None of this is on a project's waitlist.
 //
 // # Time
 //
@@ -163,9 +170,10 @@
 //
 //   - controller.go: a controller, and Admit
 //   - decide.go: one decision: planning, claiming a booking
+//   - ownwait.go: what a caller with limits of its own comes for, was promised and has booked
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash; who comes early and is told its own time again
 //   - reserve.go: whether to reserve or to book, committing that ([scheduler.Reserve] applies it), and telling a wait
-//   - early.go: what those are told that come before their time: their own again, or what is left of it
+//   - early.go: what those are told that come before their time: their own again, or what is left of it; how much later than it one may come
 //   - fair.go: planning by turns, where several callers wait: whose it is package turns says
 //   - candidates.go: which projects and keys a request may go to, choosing its key, and what is too large for all of them
 //   - settle.go: settling, failing and cancelling a grant

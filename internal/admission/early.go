@@ -3,7 +3,9 @@ package admission
 import (
 	"math/rand/v2"
 	"slices"
+	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -62,4 +64,31 @@ func (d *decision) promised(who waitlist.Asker) func(project, model string) []sc
 	return func(project, model string) []scheduler.Booking {
 		return d.c.waitlist.Promised(project, model, now, who)
 	}
+}
+
+// padded is the demand with an allowance for the time that its commit takes.
+func (d *decision) padded() scheduler.Demand {
+	demand := d.demand
+	demand.Allowance += d.c.lateness.Allowance()
+	return demand
+}
+
+// kept is the demand for which a booking is made at a start, and how long it is kept, if
+// longer than usual: its holder may be late.
+func (d *decision) kept(start scheduler.Instant) (demand scheduler.Demand, hold time.Duration) {
+	demand = d.padded()
+	slack := d.c.holders.Slack(d.manner())
+	if d.spread {
+		if hold = lateness.Hold(start.Sub(d.c.Now())); hold <= d.rules.Hold {
+			hold = 0
+		}
+		slack = max(slack, hold)
+	}
+	demand.Allowance += slack
+	return demand, hold
+}
+
+// manner is how the caller comes back, as far as it says.
+func (d *decision) manner() lateness.Manner {
+	return lateness.Manner{Caller: d.req.Caller, Punctual: d.req.Punctual}
 }

@@ -6,7 +6,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
-	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -209,17 +208,6 @@ func (d *decision) bookings(f func(project, model string, b scheduler.Booking)) 
 			}
 		}
 	}
-}
-
-// ownBookings calls f with every booking of the caller's, for whichever model, whose hold isn't over.
-// It doesn't come for any of them: else it would have claimed that.
-func (d *decision) ownBookings(f func(model string, b scheduler.Booking)) {
-	mine, now := scheduler.CallerOf(d.req.Caller), d.c.Now()
-	d.bookings(func(_, model string, b scheduler.Booking) {
-		if ticket.CallerOf(b.ID) == mine && now <= b.Until(d.rules) {
-			f(model, b)
-		}
-	})
 }
 
 // holding is the booking that the caller holds, as far as its ticket goes.

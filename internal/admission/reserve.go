@@ -20,14 +20,22 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	if book {
 		demand, hold = d.kept(offer.Start)
 	} else if !d.req.Limit.taken() {
-		if wait, err := d.req.Limit.reserve(ctx, d.req.Over); wait != nil || err != nil {
-			return nil, wait, result, err
+		if held != 0 {
+			wait, err = d.req.Limit.claim(ctx, held)
+		} else {
+			wait, err = d.req.Limit.reserve(ctx, d.req.Over, d.held, d.booking())
 		}
 		defer func() {
-			if grant == nil {
-				d.req.Limit.GiveBack()
+			if grant != nil {
+				return
+			}
+			if d.req.Limit.GiveBack(); held != 0 {
+				d.req.Limit.keep(held, d.due)
 			}
 		}()
+		if wait != nil || err != nil {
+			return nil, wait, result, err
+		}
 	}
 	done := d.c.served.Reserving(scheduler.NameOf(offer.Model), scheduler.CallerOf(d.req.Caller))
 	defer func() { done(grant != nil) }()

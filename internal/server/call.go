@@ -57,12 +57,12 @@ func (s *Server) ticket(ctx context.Context, r *http.Request, caller string) *ad
 // takePlace takes the place of one request in its caller's own limits for what takes no slot,
 // unless Fluxgate only watches. Where it isn't taken the caller has been told the wait, or
 // there is an error. It is to be settled or given back.
-func (s *Server) takePlace(w http.ResponseWriter, r *http.Request) (place *admission.CallerLimit, taken bool, err error) {
+func (s *Server) takePlace(w http.ResponseWriter, r *http.Request, body []byte) (place *admission.CallerLimit, taken bool, err error) {
 	place = s.admission.CallerLimit(callerOf(r), scheduler.Demand{Requests: 1})
 	if s.cfg.Shadow {
 		return place, true, nil
 	}
-	wait, err := place.Take(r.Context())
+	wait, err := place.Take(r.Context(), requesthash.Of(callerOf(r), r.Method+" "+r.URL.EscapedPath(), body))
 	if wait != nil {
 		s.writeWait(w, r, wait)
 	}

@@ -49,7 +49,7 @@ func (x *relay) job(m match, model string, body *payload.Body) error {
 	if err != nil {
 		return err
 	}
-	place, taken, err := x.s.takePlace(x.w, x.r)
+	place, taken, err := x.s.takePlace(x.w, x.r, x.body)
 	if !taken {
 		return err
 	}

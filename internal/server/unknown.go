@@ -30,7 +30,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	place, taken, err := s.takePlace(w, r)
+	place, taken, err := s.takePlace(w, r, body)
 	if !taken {
 		return err
 	}

@@ -55,4 +55,18 @@ func Before(state *scheduler.Project, booking uint64, demand scheduler.Demand, k
 	return all
 }
 
+// Announced returns the bookings, but for one, that were announced and whose hold isn't over, beside those that are known.
+func Announced(rules *scheduler.Rules, state *scheduler.Project, except uint64, demand scheduler.Demand, known []scheduler.Booking, now scheduler.Instant) []scheduler.Booking {
+	all := known[:len(known):len(known)]
+	if state == nil {
+		return all
+	}
+	for _, x := range state.Waitlist {
+		if x.Hash != short(except) && now <= x.Start.Add(rules.Hold) && !slices.ContainsFunc(known, func(b scheduler.Booking) bool { return short(b.ID) == x.Hash }) {
+			all = append(all, scheduler.Booking{Start: x.Start, Demand: demand})
+		}
+	}
+	return all
+}
+
 func short(booking uint64) uint32 { return uint32(booking) }

@@ -312,6 +312,23 @@ func (l *List) each(hash uint64, f func(p *Promise)) {
 func (l *List) TakeStarted(hash uint64, now scheduler.Instant) *Promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	oldest := l.started(hash, now)
+	if oldest != nil {
+		l.came(oldest, now+Early)
+		l.drop(oldest.At, func(p *Promise) bool { return p.ID == oldest.ID })
+	}
+	return oldest
+}
+
+// Started returns the oldest slot of a request hash that has started; nil if none has.
+func (l *List) Started(hash uint64, now scheduler.Instant) *Promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.started(hash, now)
+}
+
+// started returns a copy of it. The lock is held.
+func (l *List) started(hash uint64, now scheduler.Instant) *Promise {
 	var oldest *Promise
 	l.each(hash, func(p *Promise) {
 		if p.Start <= now+Early && !l.over(p.Start, now+Early) && (oldest == nil || p.Start < oldest.Start) {
@@ -321,10 +338,8 @@ func (l *List) TakeStarted(hash uint64, now scheduler.Instant) *Promise {
 	if oldest == nil {
 		return nil
 	}
-	started := *oldest
-	l.came(&started, now+Early)
-	l.drop(started.At, func(p *Promise) bool { return p.ID == started.ID })
-	return &started
+	one := *oldest
+	return &one
 }
 
 // TakeLate forgets and returns what the caller of a request hash was told that comes after
