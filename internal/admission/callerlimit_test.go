@@ -367,3 +367,19 @@ func TestOverNeedsTheStore(t *testing.T) {
 		require.NotNil(t, b.granted(b.others()), "the slot is free again")
 	})
 }
+
+// What is sent in any case, as in shadow mode, counts on its caller's own limits too where no project has room.
+func TestOverCountsOnOwnLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limited(t, storage.NewMemory(time.Now), 2, "p")
+		b.granted(b.others())
+		for range 3 {
+			req := b.mine()
+			req.Over = true
+			b.granted(req)
+		}
+		quotas := b.Quotas(t.Context(), "alice")
+		require.Len(t, quotas, 1)
+		assert.Zero(t, quotas[0].Left)
+	})
+}

@@ -112,7 +112,7 @@ func (d *decision) over(ctx context.Context) (*Grant, error) {
 		model := d.chain[max(0, slices.IndexFunc(d.chain, func(m string) bool { return d.serves(usable[0].ID, m) }))]
 		offer = scheduler.Offer{Project: usable[0].ID, Model: model, Also: d.req.also(model)}
 	}
-	offer.Start = d.c.Now()
+	offer.Start, offer.Wait = d.c.Now(), 0 // it goes now
 	grant, _, _, err := d.reserve(ctx, offer, 0)
 	if grant == nil {
 		return nil, cmp.Or(err, ErrNoProject)
