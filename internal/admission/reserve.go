@@ -140,11 +140,13 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 	now := d.c.Now()
 	if p := d.promise; p != nil {
 		offer = d.standing(offer)
+		p.For = offer.On
 		d.c.waitlist.TellAgain(p, waitlist.Place{Project: offer.Project, Model: offer.Model}, offer.Start, now, offer.Also...)
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: ticket.NewID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
 	p := waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Ahead: d.ahead, Tells: uint8(min(offer.Instances, 255))}
+	p.For = offer.On
 	p.Began, p.Turn = d.had(offer)
 	d.c.waitlist.Add(p, now)
 	return d.told(offer, b.ID)

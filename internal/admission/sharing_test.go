@@ -211,3 +211,85 @@ func TestNoTurnsWhereNothingIsLimited(t *testing.T) {
 		}
 	})
 }
+
+// What a calendar that two models share has left, beside those that wait for their own model's, is used by whoever waits for the
+// other: they can't use it before they have room there. It counted as theirs, and the other model was used by half.
+func TestWhatOthersLeaveOfASharedCalendar(t *testing.T) {
+	race.Skip(t)
+	for _, several := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			store := storage.Store(storage.NewMemory(time.Now))
+			if several {
+				store = inTwo{storage.NewMemory(time.Now)}
+			}
+			here := atOneOfTwo(t, newBench(t, store, []string{"p", "q"}))
+			there := atOneOfTwo(t, here)
+			shareACalendar(here.rules)
+			six, eleven, unlimited, search := int64(6), int64(11), scheduler.Unlimited, scheduler.OfFeature("", "google_search")
+			here.rules.Policy = scheduler.NewPolicy([]string{first, second}, map[string]scheduler.Override{
+				first: {RPM: &six, TPM: &unlimited, RPD: &unlimited}, second: {RPM: &eleven, TPM: &unlimited, RPD: &unlimited},
+			})
+			here.rules.Specs[search] = scheduler.Spec{EffectiveLimits: scheduler.EffectiveLimits{
+				Limits: scheduler.Limits{RPM: 14, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited},
+			}}
+			type waiter struct {
+				req     admission.Request
+				instant scheduler.Instant
+				hammers bool
+				at      *bench
+			}
+			var all []*waiter
+			again := func(w *waiter) {
+				req := here.request()
+				req.Caller, req.Models, req.Also, req.Book = w.req.Caller, w.req.Models, w.req.Also, w.req.Book
+				w.req, w.instant = req, here.Now()+1000
+			}
+			add := func(n int, w waiter, caller, model string, searches, books bool) {
+				for range n {
+					next := w
+					next.req.Caller, next.req.Models, next.req.Book = caller, []string{model}, books
+					if searches {
+						next.req.Also = onBoth["a feature of all models"]
+					}
+					again(&next)
+					all = append(all, &next)
+				}
+			}
+			add(30, waiter{at: here}, "alone", first, true, false)
+			add(30, waiter{at: here}, "plain", second, false, false)
+			add(30, waiter{at: here, hammers: true}, "hammers", second, true, false)
+			add(10, waiter{at: here}, "books", second, true, true)
+			elsewhere := waiter{at: here, hammers: true}
+			if several {
+				elsewhere.at = there
+			}
+			add(3, elsewhere, "elsewhere", second, false, false)
+			add(6, elsewhere, "elsewhere", second, true, false)
+			used := make(map[string]float64)
+			const minutes = 15
+			for began := here.Now(); here.Now().Sub(began) < minutes*time.Minute; time.Sleep(time.Second) {
+				for _, w := range all {
+					if !w.hammers && w.instant > here.Now() {
+						continue
+					}
+					grant, wait := w.at.admit(w.req)
+					if grant == nil {
+						w.instant = wait.Start
+						continue
+					}
+					if used[w.req.Models[0]]++; w.req.Also != nil {
+						used[search]++
+					}
+					again(w)
+				}
+			}
+			for on, most := range map[string]float64{first: 6, second: 11, search: 14} {
+				used[on] /= 2 * minutes * most
+			}
+			t.Log(used)
+			assert.GreaterOrEqual(t, used[first], 0.85)
+			assert.GreaterOrEqual(t, used[second], 0.97)
+			assert.GreaterOrEqual(t, used[search], 0.82)
+		})
+	}
+}

@@ -88,6 +88,12 @@ func (k *Contest) older(p *waitlist.Promise) bool {
 	return !p.Early && fair.Slot{Since: p.Since, Order: p.Order}.Older(k.Request)
 }
 
+// forWantOf restricts what matches to promises that wait for the contest's calendar. Who waits for another that it weighs on,
+// for its model's say, can't use this one before: so nothing of it stands idle for that.
+func (k *Contest) forWantOf(match func(number int) bool) func(number int) bool {
+	return func(i int) bool { return k.line.Promises[i].WaitsFor(k.Calendar) && match(i) }
+}
+
 // slots returns the promises that match, by number, as they lie on the contest's calendar. They
 // are right until others are asked for.
 func (k *Contest) slots(match func(number int) bool, project string) []scheduler.Booking {

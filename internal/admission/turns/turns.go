@@ -99,7 +99,9 @@ func (t *Turns) Tomorrow(weight func(caller uint32) int64) func(project, calenda
 func (t *Turns) slots(match func(*Contest) func(number int) bool) func(project, calendar string) []scheduler.Booking {
 	matches := make([]func(int) bool, len(t.of))
 	for i, k := range t.of {
-		matches[i] = match(k)
+		if matches[i] = match(k); i > 0 {
+			matches[i] = k.forWantOf(matches[i])
+		}
 	}
 	return func(project, calendar string) []scheduler.Booking {
 		for i, k := range t.of {

@@ -153,7 +153,7 @@ func (l *List) TellAgain(p *Promise, at Place, start, now scheduler.Instant, als
 	}
 	was := l.slots[p.At][i]
 	next := *was
-	next.Told, next.Early = now, next.Early || p.Early
+	next.Told, next.Early, next.For = now, next.Early || p.Early, p.For
 	lines := make(map[string]*Line)
 	for _, calendar := range was.calendars() {
 		lines[calendar] = l.lines[calendar]

@@ -25,6 +25,7 @@ type Promise struct {
 	Tells  uint8     // where it was told of another day: how many instances tell times of that; 0: it wasn't
 	Began  fair.Cost // what it had had when its request was first told to wait, on the calendar Turn
 	Turn   string
+	For    string            // the calendar on which there was no room before its start; empty: its model's
 	Order  uint64            // in which they were made; the lower is the older
 	Told   scheduler.Instant // when last
 }
@@ -64,6 +65,9 @@ func (p *Promise) slot(calendar string) scheduler.Booking {
 	}
 	return b
 }
+
+// WaitsFor reports whether it is for want of room on a calendar that it was told to wait.
+func (p *Promise) WaitsFor(calendar string) bool { return cmp.Or(p.For, p.At.Model) == calendar }
 
 // calendars returns those on whose queues a promise is: its model's, and those beside it that other models share.
 func (p *Promise) calendars() []string {
